@@ -1,0 +1,1 @@
+"""Everything that runs on one machine: started, watched and stopped together. `python -m leadpilot.run`."""
