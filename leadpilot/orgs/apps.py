@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.core.checks import Tags, register
+from django.db.models.signals import pre_migrate
+
+
+class OrgsConfig(AppConfig):
+    default_auto_field = "django.db.models.BigAutoField"
+    name = "leadpilot.orgs"
+    label = "orgs"
+    verbose_name = "Organizations"
+
+    def ready(self) -> None:
+        """Grants before migrations, and the check that the application's role bypasses nothing."""
+        from leadpilot.orgs import checks, grants  # models are not loaded when this module is imported
+
+        pre_migrate.connect(grants.grant_before_migrating, dispatch_uid="grants")
+        register(checks.application_role_is_confined, Tags.database)

@@ -1,0 +1,40 @@
+"""What people may change about their organization."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from django import forms
+
+from leadpilot.orgs.models import Organization, Role
+
+
+def time_zone_choices() -> list[tuple[str, str]]:
+    """Every IANA zone, sorted."""
+    return [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
+
+
+class OrganizationForm(forms.ModelForm):
+    time_zone = forms.ChoiceField(choices=time_zone_choices)
+
+    class Meta:
+        model = Organization
+        fields = ["name", "website", "time_zone", "postal_address", "offer", "voice", "max_emails_per_day"]
+        widgets = {
+            "postal_address": forms.Textarea(attrs={"rows": 3}),
+            "offer": forms.Textarea(attrs={"rows": 4}),
+            "voice": forms.Textarea(attrs={"rows": 3}),
+        }
+        help_texts = {
+            "website": "Your own site; used in signatures and to describe you.",
+            "max_emails_per_day": "Over all mailboxes and campaigns. Nothing leaves above it.",
+            "voice": "A few words on how you write: plain, warm, no buzzwords…",
+        }
+
+
+class NewOrganizationForm(forms.Form):
+    name = forms.CharField(max_length=100, label="Name of your company or team")
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)

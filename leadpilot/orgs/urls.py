@@ -1,0 +1,12 @@
+from django.urls import path
+
+from leadpilot.orgs import views
+
+app_name = "orgs"
+urlpatterns = [
+    path("welcome/", views.welcome, name="welcome"),
+    path("landing/", views.landing, name="landing"),
+    path("switch/<uuid:org_id>/", views.switch, name="switch"),
+    path("settings/", views.organization_settings, name="settings"),
+    path("settings/members/<uuid:pk>/role/", views.member_role, name="member_role"),
+]

@@ -1,0 +1,131 @@
+"""Signing in by link, the organization's settings, and the pages for errors."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from leadpilot.lib.errors import DomainError
+from leadpilot.lib.htmx import render_page
+from leadpilot.orgs import services
+from leadpilot.orgs.access import get_or_404, member_required, public, role_required, signed_in
+from leadpilot.orgs.forms import NewOrganizationForm, OrganizationForm, RoleForm
+from leadpilot.orgs.middleware import SESSION_KEY
+from leadpilot.orgs.models import AuditEntry, Membership
+from leadpilot.orgs.requests import OrgRequest
+from leadpilot.orgs.tenancy import user_context
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@public
+@never_cache
+@require_GET
+def enter(request: HttpRequest, token: str) -> HttpResponse:
+    """Sign in with the one-time link that `make run` prints."""
+    user = services.use_sign_in_link(token=token)
+    if user is None:
+        if request.user.is_authenticated:
+            return redirect("orgs:landing")
+        messages.error(
+            request, "This sign-in link was used already or is too old. Run “make run” for a new one."
+        )
+        return redirect("account_login")
+    login(request, user, backend=BACKEND)
+    return redirect("orgs:landing")
+
+
+@signed_in
+@require_GET
+def landing(request: OrgRequest) -> HttpResponse:
+    """Where signing in ends: Today, or the page that makes an organization."""
+    return redirect("agent:today" if request.membership else "orgs:welcome")
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def welcome(request: OrgRequest) -> HttpResponse:
+    """Make an organization of one's own."""
+    form = NewOrganizationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        org = services.create_organization(name=form.cleaned_data["name"], owner=request.user)
+        request.session[SESSION_KEY] = str(org.pk)
+        return redirect("agent:today")
+    return render_page(request, "orgs/welcome.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@signed_in
+@require_POST
+def switch(request: OrgRequest, org_id: UUID) -> HttpResponse:
+    """Work in another of one's organizations."""
+    with user_context(request.user.pk):
+        if not Membership.objects.filter(user=request.user, org_id=org_id).exists():
+            raise Http404
+    request.session[SESSION_KEY] = str(org_id)
+    return redirect("agent:today")
+
+
+@member_required
+@require_http_methods(["GET", "POST"])
+def organization_settings(request: OrgRequest) -> HttpResponse:
+    """The organization: its details, members and audit log. Only admins may change them."""
+    if request.method == "POST":
+        return _save_settings(request)
+    return _settings_page(request, OrganizationForm(instance=request.org))
+
+
+@role_required("admin")
+def _save_settings(request: OrgRequest) -> HttpResponse:
+    form = OrganizationForm(request.POST, instance=type(request.org)(pk=request.org.pk))
+    if not form.is_valid():
+        return _settings_page(request, form, status=422)
+    services.update_organization(org=request.org, by=request.user, **form.cleaned_data)
+    messages.success(request, "Settings saved.")
+    return redirect("orgs:settings")
+
+
+def _settings_page(request: OrgRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:
+    members = Membership.objects.filter(org=request.org).select_related("user").order_by("created_at")
+    audit = AuditEntry.objects.for_org(request.org).select_related("actor").order_by("-created_at")[:30]
+    context = {"form": form, "members": members, "audit": audit, "roles": RoleForm().fields["role"].choices}
+    return render_page(request, "orgs/settings.html", context, status=status)
+
+
+@role_required("owner")
+@require_POST
+def member_role(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Give a member another role."""
+    membership = get_or_404(Membership.objects.filter(org=request.org), pk)
+    form = RoleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, f"role: {request.POST.get('role', '')!r} is not a role.")
+        return redirect("orgs:settings")
+    try:
+        services.set_role(membership=membership, role=form.cleaned_data["role"], by=request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+    return redirect("orgs:settings")
+
+
+@public
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """The same bytes for a missing page and for another organization's."""
+    return render(request, "404.html", status=404)
+
+
+@public
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Never shows details."""
+    return render(request, "500.html", status=500)
+
+
+@public
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form from a tab that was left open too long, or from elsewhere."""
+    return render(request, "403.html", {"stale_form": True}, status=403)
