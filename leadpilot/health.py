@@ -26,19 +26,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, its migrations are applied and a worker lives; else 503 that says which is not."""
+    """200 when the database answers, its migrations are applied and a worker lives; else 503 that says which
+    is not.
+    """
     checks = {"database": "unknown", "migrations": "unknown", "worker": "unknown"}
     try:
         connection.ensure_connection()
         checks["database"] = "ok"
-        checks["migrations"] = (
-            "ok" if _migrated() else "Some are not applied: manage.py migrate."
-        )
+        checks["migrations"] = "ok" if _migrated() else "Some are not applied: manage.py migrate."
         if checks["migrations"] == "ok":
             alive = _worker_alive()
-            checks["worker"] = (
-                "ok" if alive else f"No sign of life for {canary.SILENCE:.0f} seconds."
-            )
+            checks["worker"] = "ok" if alive else f"No sign of life for {canary.SILENCE:.0f} seconds."
     except DatabaseError:
         checks["database"] = "It does not answer."
     ready = set(checks.values()) == {"ok"}
@@ -52,7 +50,9 @@ _applied: set[bool] = set()
 
 
 def _migrated() -> bool:
-    """Whether all migrations are applied; asked until it is so, since a newer schema cannot come under a running process."""
+    """Whether all migrations are applied; asked until it is so, since a newer schema cannot come under a
+    running process.
+    """
     if not _applied:
         executor = MigrationExecutor(connection)
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -1,7 +1,7 @@
 """The one list of recurring jobs, and the job that starts them.
 
-The supervisor rings the dispatcher every five seconds. Rows remember when each job was last started, over all machines,
-so however often the dispatcher runs, a job runs once an interval; missed runs are not made up for.
+The supervisor rings the dispatcher every five seconds. Rows remember when each job was last started, over all
+machines, so however often the dispatcher runs, a job runs once an interval; missed runs are not made up for.
 """
 
 from __future__ import annotations
@@ -44,18 +44,13 @@ def start_due(schedules: tuple[Schedule, ...]) -> list[str]:
     """Wake the jobs of these schedules that are due, by the database's clock; returns their names."""
     started = []
     with transaction.atomic():
-        names = [
-            RecurringJob(name=name)
-            for name in (DISPATCHER, *(s.job for s in schedules))
-        ]
+        names = [RecurringJob(name=name) for name in (DISPATCHER, *(s.job for s in schedules))]
         RecurringJob.objects.bulk_create(names, ignore_conflicts=True)
         RecurringJob.objects.filter(name=DISPATCHER).update(last_started_at=Now())
         for schedule in schedules:
             latest = Now() - timedelta(seconds=max(0.0, schedule.every - SLACK))
             due = Q(last_started_at=None) | Q(last_started_at__lte=latest)
-            if RecurringJob.objects.filter(due, name=schedule.job).update(
-                last_started_at=Now()
-            ):
+            if RecurringJob.objects.filter(due, name=schedule.job).update(last_started_at=Now()):
                 jobs.wake(schedule.job)
                 started.append(schedule.job)
     return started
@@ -73,9 +68,5 @@ def check_schedules(**_: Any) -> list[CheckMessage]:
         try:
             jobs.resolve(schedule.job)
         except jobs.UnknownJob as error:
-            problems.append(
-                Error(
-                    str(error), hint="See leadpilot/schedules.py.", id="leadpilot.E001"
-                )
-            )
+            problems.append(Error(str(error), hint="See leadpilot/schedules.py.", id="leadpilot.E001"))
     return problems

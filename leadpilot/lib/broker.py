@@ -1,4 +1,6 @@
-"""django-q2's broker on our own queue in PostgreSQL: claims with SKIP LOCKED, wakes by LISTEN instead of polling."""
+"""django-q2's broker on our own queue in PostgreSQL: claims with SKIP LOCKED, wakes by LISTEN instead of
+polling.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import logging
 import os
 import time
 import uuid
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from django.db import connections
@@ -22,7 +24,9 @@ _CONNECT = ("dbname", "user", "password", "host", "port", "sslmode")
 
 
 class PostgresBroker(Broker):
-    """One connection a process, in autocommit, that listens while nothing waits. It connects as the application's role."""
+    """One connection a process, in autocommit, that listens while nothing waits. It connects as the
+    application's role.
+    """
 
     _line: psycopg.Connection[Any] | None = None
     _pid = 0
@@ -49,18 +53,14 @@ class PostgresBroker(Broker):
 
     def enqueue(self, task: str) -> None:
         """Refuse: a signed pickle in a table is a way in. Raises NotImplementedError."""
-        raise NotImplementedError(
-            "Wake jobs with leadpilot.lib.jobs.wake; pickled tasks are not taken."
-        )
+        raise NotImplementedError("Wake jobs with leadpilot.lib.jobs.wake; pickled tasks are not taken.")
 
     def acknowledge(self, task_id: int) -> None:
         """Remove a job that ran."""
         try:
             with self._listening().cursor() as cursor:
                 doorbell.finish(cursor, task_id)
-        except (
-            psycopg.OperationalError
-        ) as error:  # it will run once more, which changes nothing
+        except psycopg.OperationalError as error:  # it will run once more, which changes nothing
             log.warning("A finished job stays in the queue: %s", str(error).strip())
             self._hang_up()
 
@@ -78,11 +78,11 @@ class PostgresBroker(Broker):
 
     def queue_size(self) -> int:
         """How many jobs wait."""
-        return self._count("lock <= clock_timestamp()")
+        return self._count("select count(*) from django_q_ormq where key = %s and lock <= clock_timestamp()")
 
     def lock_size(self) -> int:
         """How many jobs are claimed, parked ones included."""
-        return self._count("lock > clock_timestamp()")
+        return self._count("select count(*) from django_q_ormq where key = %s and lock > clock_timestamp()")
 
     def purge_queue(self) -> int:
         """Forget everything that waits or is claimed."""
@@ -111,12 +111,9 @@ class PostgresBroker(Broker):
         }
         return [(taken.id, SignedPackage.dumps(task))]
 
-    def _count(self, condition: Any) -> int:
+    def _count(self, query: LiteralString) -> int:
         with self._listening().cursor() as cursor:
-            cursor.execute(
-                f"select count(*) from django_q_ormq where key = %s and {condition}",
-                [doorbell.QUEUE],
-            )
+            cursor.execute(query, [doorbell.QUEUE])
             return cursor.fetchone()[0]  # type: ignore[index]
 
     def _listening(self) -> psycopg.Connection[Any]:

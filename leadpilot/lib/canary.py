@@ -1,8 +1,9 @@
 """Signs of life of a worker cluster, in files that the watchdog reads.
 
-Each worker process notes when it takes and ends a job; the process that collects results notes each one it saw. A job
-comes every five seconds (the dispatcher), so silence means a wedged cluster, unless every silent worker has a job that
-it may still be busy with. Times are `time.monotonic()`, one clock for all processes of a machine, untouched by clock changes.
+Each worker process notes when it takes and ends a job; the process that collects results notes each one it
+saw. A job comes every five seconds (the dispatcher), so silence means a wedged cluster, unless every silent
+worker has a job that it may still be busy with. Times are `time.monotonic()`, one clock for all processes of
+a machine, untouched by clock changes.
 """
 
 from __future__ import annotations
@@ -76,8 +77,7 @@ def trouble(marks: list[Mark], since: float, now: float) -> str:
 def busy(marks: list[Mark], now: float) -> bool:
     """Whether some worker process has a job that it may rightly still be at."""
     return any(
-        mark.state == "busy" and now - mark.at < JOB_SECONDS + SILENCE and mark.alive
-        for mark in marks
+        mark.state == "busy" and now - mark.at < JOB_SECONDS + SILENCE and mark.alive for mark in marks
     )
 
 
@@ -89,7 +89,9 @@ def busy_here() -> bool:
 
 
 def cluster_folder() -> Path | None:
-    """Where this process notes its life: by process group, which is the cluster's. None outside a supervisor."""
+    """Where this process notes its life: by process group, which is the cluster's. None outside a
+    supervisor.
+    """
     root = os.environ.get(FOLDER)
     return Path(root) / str(os.getpgrp()) if root else None
 

@@ -1,7 +1,8 @@
-"""The queue's SQL, over any psycopg cursor: a row rings, a claim answers. Needs no Django, so that the supervisor can ring.
+"""The queue's SQL, over any psycopg cursor: a row rings, a claim answers. Needs no Django, so that the
+supervisor can ring.
 
-A row of `django_q_ormq` holds the job's dotted name and its ids as JSON, never a pickle. `lock` says until when it is
-taken; a parked row is taken for good.
+A row of `django_q_ormq` holds the job's dotted name and its ids as JSON, never a pickle. `lock` says until
+when it is taken; a parked row is taken for good.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ QUEUE = "leadpilot"
 CHANNEL = "leadpilot_wake"
 MAX_ATTEMPTS = 3
 
-# A waiting twin is locked until our commit, so no worker can take it before our work is visible; then it serves us too.
+# A waiting twin is locked until our commit, so no worker can take it before our work is visible; then it
+# serves us too.
 # A twin that someone else holds is left alone (we ring anew), so wakers never wait for each other.
 _RING = """
 with twin as (
@@ -73,10 +75,10 @@ def payload(job: str, args: tuple[Any, ...]) -> str:
 
 
 def ring(cursor: Cursor, job: str, args: tuple[Any, ...] = ()) -> None:
-    """Enqueue a wake-up in the cursor's transaction, unless one just like it is waiting; workers hear it at commit."""
-    cursor.execute(
-        _RING, {"queue": QUEUE, "payload": payload(job, args), "channel": CHANNEL}
-    )
+    """Enqueue a wake-up in the cursor's transaction, unless one just like it is waiting; workers hear it at
+    commit.
+    """
+    cursor.execute(_RING, {"queue": QUEUE, "payload": payload(job, args), "channel": CHANNEL})
 
 
 def claim(cursor: Cursor, seconds: float) -> Ring | None:

@@ -1,4 +1,6 @@
-"""Waking the workers. A wake-up carries ids alone; losing or repeating one changes nothing but the delay (DESIGN 1)."""
+"""Waking the workers. A wake-up carries ids alone; losing or repeating one changes nothing but the delay
+(DESIGN 1).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,7 @@ from django_q.models import OrmQ
 from leadpilot.lib import doorbell
 from leadpilot.lib.q_settings import Q_CLUSTER
 
-_JOB = re.compile(
-    r"((?:leadpilot|leads|campaigns|agent)(?:\.\w+)*\.(?:tasks|schedules))\.([a-z]\w*)"
-)
+_JOB = re.compile(r"((?:leadpilot|leads|campaigns|agent)(?:\.\w+)*\.(?:tasks|schedules))\.([a-z]\w*)")
 
 
 class UnknownJob(LookupError):
@@ -27,8 +27,8 @@ class UnknownJob(LookupError):
 def wake(job: str, *args: UUID | str | int, using: str | None = None) -> None:
     """Have a worker call `job("<app>.tasks.<function>")` with these ids soon after the transaction commits.
 
-    UUIDs arrive as strings. The same wake-up waiting already serves for both. Raises UnknownJob for a wrong name and
-    TypeError for anything that is not an id.
+    UUIDs arrive as strings. The same wake-up waiting already serves for both. Raises UnknownJob for a wrong
+    name and TypeError for anything that is not an id.
     """
     resolve(job)
     with connections[using or router.db_for_write(OrmQ)].cursor() as cursor:
@@ -53,7 +53,9 @@ def resolve(job: str) -> Callable[..., Any]:
 
 
 def run_pending(limit: int = 100, using: str | None = None) -> int:
-    """Answer waiting wake-ups in this process until none is left or `limit` ran; returns how many. For tests and shells."""
+    """Answer waiting wake-ups in this process until none is left or `limit` ran; returns how many. For tests
+    and shells.
+    """
     connection = connections[using or router.db_for_write(OrmQ)]
     for done in range(limit):
         with connection.cursor() as cursor:

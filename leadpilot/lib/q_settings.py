@@ -1,4 +1,6 @@
-"""How django-q2 is set up. Its defaults lose or repeat work; each line here answers one of them (STACK, "What bit us")."""
+"""How django-q2 is set up. Its defaults lose or repeat work; each line here answers one of them (STACK,
+"What bit us").
+"""
 
 import os
 
@@ -12,8 +14,7 @@ Q_CLUSTER = {
     "queue_limit": WORKERS,  # more would wait in memory while their claim runs out
     "bulk": 1,
     "timeout": JOB_SECONDS,
-    "retry": 2 * JOB_SECONDS
-    + 60,  # a job may wait in memory for one to end, and then run as long itself
+    "retry": 2 * JOB_SECONDS + 60,  # a job may wait in memory for one to end, and then run as long itself
     "ack_failures": True,  # rows remember and sweepers repeat; the queue never does
     "max_attempts": 3,
     "save_limit": -1,

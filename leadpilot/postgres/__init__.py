@@ -1,6 +1,8 @@
-"""A private PostgreSQL for one checkout, used when DATABASE_URL is unset. Needs no Django, no root, no Docker.
+"""A private PostgreSQL for one checkout, used when DATABASE_URL is unset. Needs no Django, no root, no
+Docker.
 
-`ensure(home)` starts it, or finds it running, and returns its addresses; `urls(home)` only reads them; `stop(home)`.
+`ensure(home)` starts it, or finds it running, and returns its addresses; `urls(home)` only reads them;
+`stop(home)`.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def default_home() -> Path:
 def ensure(home: Path) -> Urls:
     """Start the private server of `home` unless it answers already, and return its addresses.
 
-    Several processes may call this at once; the first makes the cluster (a second or two), the others wait for it.
-    Raises PostgresError, whose message says what to do.
+    Several processes may call this at once; the first makes the cluster (a second or two), the others wait
+    for it. Raises PostgresError, whose message says what to do.
     """
     home = Path(home).absolute()
     with _locked(home):
@@ -75,7 +77,7 @@ def stop(home: Path) -> bool:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    """One starter at a time. The lock belongs to the open file, so a killed process cannot leave it behind."""
+    """One starter at a time. The lock ends with its process, however that ends."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         with open(home / "lock", "a") as lock:

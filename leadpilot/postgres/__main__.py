@@ -21,9 +21,7 @@ def main(command: str = "status") -> int:
     except postgres.PostgresError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f"The private PostgreSQL in {home} is {'running' if postgres.is_running(home) else 'stopped'}."
-    )
+    print(f"The private PostgreSQL in {home} is {'running' if postgres.is_running(home) else 'stopped'}.")
     return 0
 
 

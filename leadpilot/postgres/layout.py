@@ -29,11 +29,7 @@ class Account:
 
     def popen(self) -> dict[str, Any]:
         """What `subprocess` needs to run a program as this account."""
-        return (
-            {"user": self.uid, "group": self.gid, "extra_groups": []}
-            if self.other
-            else {}
-        )
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.other else {}
 
     def own(self, path: Path) -> None:
         """Hand a file or folder over to this account."""
@@ -45,9 +41,7 @@ class Account:
         if not self.other:
             return os.access(path, {"r": os.R_OK, "w": os.W_OK, "x": os.X_OK}[access])
         return (
-            subprocess.run(
-                ["test", f"-{access}", str(path)], check=False, cwd="/", **self.popen()
-            ).returncode
+            subprocess.run(["test", f"-{access}", str(path)], check=False, cwd="/", **self.popen()).returncode
             == 0
         )
 
@@ -108,7 +102,8 @@ def prepare(home: Path) -> Layout:
     os.chmod(home, 0o711 if who.other else 0o700)
     layout = locate(home)
     if not _owned_folder(layout.cluster, who):
-        # The checkout lies under a 0700 folder or on a disk that knows no owners: parents are never opened up.
+        # The checkout lies under a 0700 folder or on a disk that knows no owners: parents are never opened
+        # up.
         _state_folder(_moved(home).name)
         layout = locate(home)
         if not _owned_folder(layout.cluster, who):
@@ -139,7 +134,7 @@ def _sockets(cluster: Path, who: Account) -> Path:
         return plain
     if who.other:
         return STATE / f"run-{_digest(cluster)}"
-    return Path("/tmp") / f"leadpilot-{who.uid}-{_digest(cluster)}"
+    return Path("/tmp") / f"leadpilot-{who.uid}-{_digest(cluster)}"  # noqa: S108 - owner and mode are checked
 
 
 def _owned_folder(path: Path, who: Account) -> bool:

@@ -46,33 +46,22 @@ def provision(admin_url: str, secret: Secret) -> None:
                     attributes,
                     secret.passwords[role.removeprefix("leadpilot_")],
                 )
-        # So that migrations can hand SECURITY DEFINER functions to the system role. The application is no member.
+        # So that migrations can hand SECURITY DEFINER functions to the system role. The application is no
+        # member.
         connection.execute("grant leadpilot_system to leadpilot_owner")
-        if not connection.execute(
-            "select 1 from pg_database where datname = %s", [DATABASE]
-        ).fetchone():
+        if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
             name = sql.Identifier(DATABASE)
-            connection.execute(
-                sql.SQL("create database {} owner leadpilot_owner").format(name)
-            )
+            connection.execute(sql.SQL("create database {} owner leadpilot_owner").format(name))
+        connection.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(DATABASE)))
         connection.execute(
-            sql.SQL("revoke all on database {} from public").format(
+            sql.SQL("grant connect on database {} to leadpilot_app, leadpilot_system").format(
                 sql.Identifier(DATABASE)
             )
         )
-        connection.execute(
-            sql.SQL(
-                "grant connect on database {} to leadpilot_app, leadpilot_system"
-            ).format(sql.Identifier(DATABASE))
-        )
 
 
-def _create_role(
-    connection: psycopg.Connection, role: str, attributes: str, password: str
-) -> None:
+def _create_role(connection: psycopg.Connection, role: str, attributes: str, password: str) -> None:
     # The server gets the SCRAM verifier, so that no log line can ever hold the password.
-    verifier = connection.pgconn.encrypt_password(
-        password.encode(), role.encode(), b"scram-sha-256"
-    ).decode()
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     statement = sql.SQL("create role {} " + attributes + " password {}")
     connection.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))

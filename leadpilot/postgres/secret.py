@@ -67,11 +67,7 @@ def read_secret(path: Path) -> Secret | None:
             f"{path} belongs to another account: run as that account, or set DATABASE_URL."
         ) from error
     except ValueError as error:
-        raise PostgresError(
-            f"{path} is damaged. Put a good copy back, or set DATABASE_URL."
-        ) from error
+        raise PostgresError(f"{path} is damaged. Put a good copy back, or set DATABASE_URL.") from error
     if not isinstance(found, dict) or set(found) != set(ROLES):
-        raise PostgresError(
-            f"{path} is damaged. Put a good copy back, or set DATABASE_URL."
-        )
+        raise PostgresError(f"{path} is damaged. Put a good copy back, or set DATABASE_URL.")
     return Secret(found)

