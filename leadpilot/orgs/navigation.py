@@ -37,7 +37,7 @@ ENTRIES = (
     ),
     Entry("inbox", "Inbox", "inbox", "campaigns:inbox", go="i", counter="inbox", in_dock=True),
     Entry("leads", "Leads", "users", "leads:lead_list", go="l", in_dock=True),
-    Entry("import", "Import", "upload", "leads:import_new", under="leads"),
+    Entry("import", "Import", "upload", "leads:import_create", under="leads"),
     Entry("campaigns", "Campaigns", "send", "campaigns:campaign_list", go="c"),
     Entry("agent", "Agent", "bot", "agent:control_center", go="g"),
     Entry("mailboxes", "Mailboxes", "mailbox", "campaigns:mailbox_list", go="m"),
