@@ -12,10 +12,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from leadpilot.lib import canary
+from leadpilot.orgs.access import public
 from leadpilot.orgs.models import RecurringJob
 from leadpilot.schedules import DISPATCHER
 
 
+@public
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -23,6 +25,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@public
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:

@@ -226,9 +226,11 @@ USE_TZ = True
 USE_I18N = False
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR / "static"
+# A checkout serves the files where they lie; an image collects, compresses and names them by content.
 WHITENOISE_USE_FINDERS = not env.bool("STATIC_COLLECTED", default=False)
+STATIC_ROOT = None
 if not WHITENOISE_USE_FINDERS:
+    STATIC_ROOT = VAR / "static"
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

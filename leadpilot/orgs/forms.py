@@ -16,6 +16,11 @@ def time_zone_choices() -> list[tuple[str, str]]:
 
 class OrganizationForm(forms.ModelForm):
     time_zone = forms.ChoiceField(choices=time_zone_choices)
+    website = forms.URLField(
+        required=False,
+        assume_scheme="https",
+        help_text="Your own site; used in signatures and to describe you.",
+    )
 
     class Meta:
         model = Organization
@@ -26,7 +31,6 @@ class OrganizationForm(forms.ModelForm):
             "voice": forms.Textarea(attrs={"rows": 3}),
         }
         help_texts = {
-            "website": "Your own site; used in signatures and to describe you.",
             "max_emails_per_day": "Over all mailboxes and campaigns. Nothing leaves above it.",
             "voice": "A few words on how you write: plain, warm, no buzzwords…",
         }
