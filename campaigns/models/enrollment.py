@@ -29,7 +29,9 @@ class StopReason(models.TextChoices):
 
 
 class Enrollment(TenantModel):
-    """`next_step` is the number of the step to send next; `next_step_at` when it is due; `next_reason` says why then."""
+    """`next_step` is the number of the step to send next; `next_step_at` when it is due; `next_reason` says why then.
+    `resumed_at` is when a pause last ended: answers older than that stop nothing any more.
+    """
 
     campaign = TenantForeignKey("campaigns.Campaign", on_delete=models.CASCADE, related_name="enrollments")
     lead = TenantForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="enrollments")
@@ -42,6 +44,7 @@ class Enrollment(TenantModel):
     next_step = models.PositiveSmallIntegerField(default=1)
     next_step_at = models.DateTimeField(null=True, blank=True)
     next_reason = models.TextField(blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True)
     enrolled_at = models.DateTimeField(default=clock.now, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -30,7 +30,9 @@ class Sentiment(models.TextChoices):
 
 
 class InboundMessage(TenantModel):
-    """One mail that was read, once. `new_text` is what its author wrote, without the quoted mail under it."""
+    """One mail that was read, once. `new_text` is what its author wrote, without the quoted mail under it.
+    `source_key` is where it was found, `digest` the SHA-256 of its bytes: found again elsewhere, it is the same mail.
+    """
 
     mailbox = TenantForeignKey("campaigns.Mailbox", on_delete=models.CASCADE, related_name="inbound")
     thread = TenantForeignKey("campaigns.Thread", null=True, on_delete=models.CASCADE, related_name="inbound")
@@ -39,6 +41,7 @@ class InboundMessage(TenantModel):
         "campaigns.Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="inbound"
     )
     source_key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64, blank=True)
     header_message_id = models.CharField(max_length=998, blank=True)
     from_email = models.EmailField(max_length=320)
     from_name = models.CharField(max_length=200, blank=True)
@@ -62,6 +65,11 @@ class InboundMessage(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["org", "mailbox", "source_key"], name="inbound_once"),
+            models.UniqueConstraint(
+                fields=["org", "mailbox", "digest"],
+                condition=~models.Q(digest=""),
+                name="inbound_same_bytes_once",
+            ),
             models.CheckConstraint(
                 condition=models.Q(classification="") | models.Q(classification__in=Classification.values),
                 name="inbound_class_known",

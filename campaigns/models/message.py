@@ -60,7 +60,12 @@ class MessageStatus(models.TextChoices):
 # From → to. Made by conditional update only (campaigns.services.ledger).
 TRANSITIONS: dict[str, tuple[str, ...]] = {
     MessageStatus.HELD: (MessageStatus.QUEUED, MessageStatus.CANCELLED),
-    MessageStatus.QUEUED: (MessageStatus.CLAIMED, MessageStatus.HELD, MessageStatus.CANCELLED),
+    MessageStatus.QUEUED: (
+        MessageStatus.CLAIMED,
+        MessageStatus.HELD,
+        MessageStatus.CANCELLED,
+        MessageStatus.REFUSED,
+    ),
     MessageStatus.CLAIMED: (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.CANCELLED),
     MessageStatus.SENDING: (
         MessageStatus.SENT,
@@ -83,7 +88,7 @@ class Message(TenantModel):
 
     `approved_hash` is the SHA-256 of what a person or the gate approved (`campaigns.rendering.content_hash`);
     `raw_hash` that of the bytes. `scheduled_for` is the earliest moment it may leave; `lease_until`, `lease_owner`
-    and `attempts` belong to whoever works on it now.
+    `attempts` and `reserved` (the counters it took a place of: [scope, period]) belong to whoever works on it now.
     """
 
     lead = TenantForeignKey("leads.Lead", on_delete=models.CASCADE, related_name="messages")
@@ -123,6 +128,7 @@ class Message(TenantModel):
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    reserved = models.JSONField(default=list, blank=True)
     scheduled_for = models.DateTimeField(null=True, blank=True)
     clearance = models.JSONField(default=dict, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
