@@ -127,6 +127,8 @@ def _samples() -> dict[str, Any]:
         "page": Paginator(range(1204), 50).page(2),
         "form": SampleForm({"mode": "automatic", "days": ["0", "1", "2"], "book": "on", "name": "Northbeam"}),
         "clean_form": SampleForm(initial={"days": ["0", "1", "2", "3", "4"], "book": True}, prefix="clean"),
+        "sender": "Alex Morgan <alex@northbeam.example>",
+        "recipient": "Ada Lovelace <ada@acme.example>",
         "paragraphs": _mail(),
         "trace": _trace(),
         "parts": [
