@@ -98,6 +98,11 @@ class AgentTask(TenantModel):
                 name="task_due",
             ),  # the claim
             models.Index(
+                fields=["org", "-priority", "scheduled_for"],
+                condition=models.Q(status="pending", attempts__gt=0),
+                name="task_again",
+            ),  # the claim of what was tried before
+            models.Index(
                 fields=["lease_until"], condition=models.Q(status="running"), name="task_leased"
             ),  # the reaper
             models.Index(fields=["org", "-created_at"], name="task_recent"),  # the task page
