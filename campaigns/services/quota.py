@@ -1,0 +1,123 @@
+"""Caps that stay exact under concurrency: counters raised by conditional upsert (SPEC DL-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections, router
+
+from campaigns.models import Quota
+from campaigns.windows import local_day, zone_of
+from leadpilot.lib.ids import new_id
+
+CapFunction = Callable[[UUID], int | None]
+Taken = list[list[str]]  # [[scope, period], …], as it is stored with the message
+
+_EXTRA_CAPS: dict[str, CapFunction] = {}
+_RAISE = """
+INSERT INTO campaigns_quota (id, org_id, scope, period, used)
+SELECT %(id)s, %(org)s, %(scope)s, %(period)s, %(n)s WHERE %(n)s <= %(cap)s
+ON CONFLICT (org_id, scope, period) DO UPDATE SET used = campaigns_quota.used + %(n)s
+ WHERE campaigns_quota.used + %(n)s <= %(cap)s
+RETURNING used
+"""
+
+
+@dataclass(frozen=True)
+class Cap:
+    """At most `limit` in one `period` of `scope`; `label` is for people."""
+
+    scope: str
+    period: str
+    limit: int
+    label: str
+
+
+def register_cap(name: str, cap: CapFunction) -> None:
+    """Add a daily cap on an organization's messages; the function returns the cap, or None for none today."""
+    _EXTRA_CAPS[name] = cap
+
+
+def ramped_cap(mailbox: Any, today: date) -> int:
+    """A mailbox's cap today: `daily_cap`, or less while it is being warmed up."""
+    if mailbox.ramp_started_at is None:
+        return int(mailbox.daily_cap)
+    days = max(0, (today - mailbox.ramp_started_at).days)
+    return int(min(mailbox.daily_cap, mailbox.ramp_start + mailbox.ramp_step * days))
+
+
+def caps_for(*, org: Any, mailbox: Any, campaign: Any | None, now: datetime) -> list[Cap]:
+    """Every cap that a message from this mailbox counts against on the organization's local day, widest first.
+
+    All workers raise them in this order, so two claims never wait for each other in a circle.
+    """
+    zone = zone_of(org.time_zone)
+    day = local_day(now, zone)
+    caps = [Cap("org", day, min(settings.MAX_EMAILS_PER_DAY, org.max_emails_per_day), "the organization")]
+    for name in sorted(_EXTRA_CAPS):
+        limit = _EXTRA_CAPS[name](org.pk)
+        if limit is not None:
+            caps.append(Cap(f"cap:{name}", day, limit, name.replace("_", " ")))
+    caps.append(
+        Cap(f"mailbox:{mailbox.pk}", day, ramped_cap(mailbox, date.fromisoformat(day)), mailbox.email)
+    )
+    if campaign is not None:
+        caps.append(Cap(f"campaign:{campaign.pk}", day, campaign.daily_cap, f"the campaign “{campaign}”"))
+    return caps
+
+
+def reserve(*, org_id: UUID, scope: str, period: str, limit: int, n: int = 1) -> bool:
+    """Take `n` places of a cap, or none: True when they were free. Call inside a transaction."""
+    with connections[router.db_for_write(Quota)].cursor() as cursor:
+        cursor.execute(
+            _RAISE, {"id": new_id(), "org": org_id, "scope": scope, "period": period, "n": n, "cap": limit}
+        )
+        return cursor.fetchone() is not None
+
+
+def take(*, org_id: UUID, caps: list[Cap]) -> tuple[Taken, Cap | None]:
+    """Take one place of every cap. Returns what was taken and the first full one; then nothing is kept."""
+    taken: Taken = []
+    for cap in caps:
+        if not reserve(org_id=org_id, scope=cap.scope, period=cap.period, limit=cap.limit):
+            give_back(org_id=org_id, taken=taken)
+            return [], cap
+        taken.append([cap.scope, cap.period])
+    return taken, None
+
+
+def give_back(*, org_id: UUID, taken: Iterable[Iterable[str]]) -> None:
+    """Return places that were taken for something that did not happen, in the order they were taken."""
+    with connections[router.db_for_write(Quota)].cursor() as cursor:
+        for scope, period in taken:
+            cursor.execute(
+                "UPDATE campaigns_quota SET used = used - 1"
+                " WHERE org_id = %s AND scope = %s AND period = %s AND used > 0",
+                [org_id, scope, period],
+            )
+
+
+def used(*, org_id: UUID, scope: str, period: str) -> int:
+    """How many places of a cap are taken."""
+    row = (
+        Quota.objects.for_org(org_id)
+        .filter(scope=scope, period=period)
+        .values_list("used", flat=True)
+        .first()
+    )
+    return row or 0
+
+
+def full(*, org_id: UUID, caps: list[Cap]) -> Cap | None:
+    """The first cap with no place left, without taking one."""
+    counters = dict(
+        Quota.objects.for_org(org_id)
+        .filter(scope__in=[cap.scope for cap in caps], period__in={cap.period for cap in caps})
+        .values_list("scope", "used")
+    )
+    return next((cap for cap in caps if counters.get(cap.scope, 0) >= cap.limit), None)

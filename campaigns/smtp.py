@@ -1,0 +1,383 @@
+"""One SMTP conversation, in which it is known at every moment whether the body's last dot was written (DESIGN 5)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Literal
+
+from leadpilot.lib import failpoints, outbound
+
+Kind = Literal["refused", "dns", "timeout", "connection", "tls", "password", "protocol", "busy"]
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_DOT = re.compile(rb"(?m)^\.")
+_KEPT_TEXT = 1000  # characters of a reply
+_MOST_REPLY = 16_000_000  # bytes; more is not a mail server
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where to send, and as whom."""
+
+    host: str
+    port: int
+    security: str
+    username: str
+    password: str
+    helo: str
+
+    def __repr__(self) -> str:
+        return f"Server({self.host}:{self.port})"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds for the way to a logged-in connection, for a mail up to its last dot, and for the answer to it."""
+
+    connect: float = 30
+    before_dot: float = 30
+    after_dot: float = 60
+
+
+class Outcome(StrEnum):
+    """What became of one try. Only `sent` and `unknown` may have left."""
+
+    SENT = "sent"
+    RETRY = "retry"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Result:
+    """`phase` is the last thing that was begun; `code` is 0 when no answer was read."""
+
+    outcome: Outcome
+    phase: str
+    code: int = 0
+    text: str = ""
+
+    @property
+    def enhanced(self) -> str:
+        """The enhanced status code of RFC 3463, like 5.7.1, or "" when the answer has none."""
+        return enhanced_code(self.text)
+
+
+class ConnectFailed(Exception):
+    """No usable connection, so nothing was sent. `str()` is for people; `permanent`: trying again will not help."""
+
+    def __init__(self, kind: Kind, message: str, *, permanent: bool, phase: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.permanent = permanent
+        self.phase = phase
+        self.code = code
+
+
+class ProtocolError(smtplib.SMTPException):
+    """The other side does not speak SMTP, or too much of it."""
+
+
+def enhanced_code(text: str) -> str:
+    """The first code like 5.1.1 among the first words of an answer."""
+    match = _ENHANCED.search(text[:80])
+    return match[0] if match else ""
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The system's certificates, checked against the host's name."""
+    return ssl.create_default_context()
+
+
+class Connection(smtplib.SMTP):
+    """A logged-in connection that carries one mail after the other; one thread at a time."""
+
+    def __init__(self, server: Server, limits: Limits | None = None) -> None:
+        super().__init__(local_hostname=server.helo or "localhost")
+        self.server = server
+        self.limits = limits or Limits()
+        self.phase = "connect"
+        self.delivered = 0
+        self._buffer = b""
+        self._until = 0.0
+        self._dirty = False
+
+    # -- the wire -------------------------------------------------------------------------------------------------
+
+    def _begin(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def _left(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is up")
+        return left
+
+    def send(self, s: bytes | str) -> None:
+        """Write everything before the deadline; raises OSError."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("the connection is closed")
+        self.sock.settimeout(self._left())
+        self.sock.sendall(s.encode("ascii") if isinstance(s, str) else s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read one answer of any length before the deadline and keep its beginning; raises OSError or ProtocolError."""
+        code, kept, size = 0, b"", 0
+        while True:
+            line, length = self._line(_MOST_REPLY - size)
+            size += length
+            if (
+                not line[:3].isdigit()
+                or line[3:4] not in (b" ", b"-", b"")
+                or (code and int(line[:3]) != code)
+            ):
+                raise ProtocolError(f"not an SMTP answer: {clean(line)}")
+            code = int(line[:3])
+            if len(kept) < _KEPT_TEXT:
+                kept += line[4:] + b" "
+            if line[3:4] != b"-":
+                return code, kept[:_KEPT_TEXT].strip()
+
+    def _line(self, most: int) -> tuple[bytes, int]:
+        """The beginning of the next line, and the line's whole length."""
+        kept, length = b"", 0
+        while True:
+            head, newline, rest = self._buffer.partition(b"\n")
+            kept = (kept + head)[:_KEPT_TEXT]
+            length += len(head) + len(newline)
+            if newline:
+                self._buffer = rest
+                return kept.rstrip(b"\r"), length
+            if length > most:
+                raise ProtocolError("the answer does not end")
+            assert self.sock is not None
+            self.sock.settimeout(self._left())
+            self._buffer = self.sock.recv(65536)
+            if not self._buffer:
+                raise smtplib.SMTPServerDisconnected("the server hung up")
+
+    # -- opening --------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect, greet, encrypt and log in. Raises ConnectFailed with a sentence for people."""
+        self._begin(self.limits.connect)
+        server = self.server
+        try:
+            self.sock = outbound.connect(server.host, server.port, timeout=self._left(), purpose="mail")
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if server.security == "tls":
+                self._encrypt()
+            self._expect(220, *self.getreply(), phase="greeting")
+            self._hello()
+            if server.security == "starttls":
+                self._starttls()
+            if server.username:
+                self._log_in()
+        except ConnectFailed:
+            self.close()
+            raise
+        except (OSError, smtplib.SMTPException, outbound.OutboundError, UnicodeError) as error:
+            self.close()
+            raise explain(error, server.host, server.port, self.phase) from error
+
+    def _expect(self, wanted: int, code: int, text: bytes, *, phase: str) -> None:
+        if code == wanted:
+            return
+        host, said = self.server.host, f"{code} {clean(text)}"
+        kind: Kind = "busy" if 400 <= code < 500 else "protocol"
+        raise ConnectFailed(
+            kind, f"{host} does not take our mail now: {said}", permanent=code >= 500, phase=phase, code=code
+        )
+
+    def _hello(self) -> None:
+        self.phase = "ehlo"
+        code, text = self.ehlo()
+        if code // 100 == 5:
+            code, text = self.helo()
+        self._expect(250, code, text, phase="ehlo")
+
+    def _encrypt(self) -> None:
+        self.phase = "tls"
+        assert self.sock is not None
+        self.sock.settimeout(self._left())
+        self.sock = tls_context().wrap_socket(self.sock, server_hostname=self.server.host)
+
+    def _starttls(self) -> None:
+        self.phase = "tls"
+        code, text = self.docmd("STARTTLS")
+        if code != 220:
+            message = (
+                f"{self.server.host} does not offer STARTTLS on port {self.server.port}: {code} {clean(text)}"
+            )
+            raise ConnectFailed("tls", message, permanent=code >= 500, phase="tls", code=code)
+        if self._buffer:  # words said before encryption must not count after it
+            raise ConnectFailed(
+                "tls", f"{self.server.host} spoke before encryption began.", permanent=True, phase="tls"
+            )
+        self._encrypt()
+        self._hello()
+
+    def _log_in(self) -> None:
+        self.phase = "auth"
+        assert self.sock is not None
+        if not isinstance(self.sock, ssl.SSLSocket) and not self.sock.getpeername()[0].startswith(
+            ("127.", "::1")
+        ):
+            raise ConnectFailed(
+                "tls",
+                "A password is not sent without encryption; choose TLS or STARTTLS.",
+                permanent=True,
+                phase="auth",
+            )
+        offered = self.esmtp_features.get("auth", "").upper().split()
+        user, password = self.server.username.encode(), self.server.password.encode()
+        if "PLAIN" in offered or "LOGIN" not in offered:
+            code, text = self.docmd("AUTH", "PLAIN " + _b64(b"\0" + user + b"\0" + password))
+        else:
+            code, text = self.docmd("AUTH", "LOGIN " + _b64(user))
+            if code == 334:
+                code, text = self.docmd(_b64(password))
+        if code == 235:
+            return
+        said = f"{code} {clean(text)}"
+        if 400 <= code < 500:
+            message = f"{self.server.host} cannot check the login now: {said}"
+            raise ConnectFailed("busy", message, permanent=False, phase="auth", code=code)
+        message = f"{self.server.host} does not accept this user name and password: {said}"
+        raise ConnectFailed("password", message, permanent=True, phase="auth", code=code)
+
+    # -- a mail ---------------------------------------------------------------------------------------------------
+
+    def deliver(
+        self, mail_from: str, rcpt_to: str, raw: bytes, before_dot: Callable[[], bool] = lambda: True
+    ) -> Result:
+        """Try to hand over one mail with CRLF lines, and say what became of it; never raises.
+
+        `before_dot` is asked once the body is written: False ends the connection, and nothing was sent.
+        """
+        self._begin(self.limits.before_dot)
+        try:
+            refused = self._envelope(mail_from, rcpt_to)
+            if refused is not None:
+                return refused
+            self._enter("body")
+            self.send(_DOT.sub(b"..", raw))
+            failpoints.hit("smtp.before_dot")
+            if not before_dot():
+                self.close()
+                return Result(Outcome.RETRY, "body", text="stopped before the last dot")
+            self._enter("dot")
+            self._begin(self.limits.after_dot)
+            self.send(b".\r\n")
+            self._enter("after_dot")
+            return self._judge(*self.getreply())
+        except Exception as error:  # whatever it is, the phase says whether the mail can have left
+            self.close()
+            outcome = Outcome.UNKNOWN if self.phase in ("dot", "after_dot") else Outcome.RETRY
+            return Result(outcome, self.phase, text=clean(str(error) or type(error).__name__))
+
+    def _enter(self, phase: str) -> None:
+        self.phase = phase
+        failpoints.hit(f"smtp.{phase}")
+
+    def _envelope(self, mail_from: str, rcpt_to: str) -> Result | None:
+        """MAIL, RCPT and DATA; a result when one of them was not taken."""
+        if self._dirty:
+            self._enter("rset")
+            self.docmd("RSET")
+        self._dirty = True
+        for phase, command, wanted in (
+            ("mail", f"MAIL FROM:<{mail_from}>", 2),
+            ("rcpt", f"RCPT TO:<{rcpt_to}>", 2),
+            ("data", "DATA", 3),
+        ):
+            self._enter(phase)
+            code, text = self.docmd(command)
+            if code // 100 != wanted:
+                return self._judge(code, text)
+        return None
+
+    def _judge(self, code: int, text: bytes) -> Result:
+        """What an answer means; one that makes no sense here ends the connection."""
+        said = clean(text)
+        after = self.phase == "after_dot"
+        if code // 100 == 2 and after:
+            self._dirty = False
+            self.delivered += 1
+            return Result(Outcome.SENT, self.phase, code, said)
+        if code == 421 or code // 100 not in (4, 5):
+            self.close()
+        if code // 100 == 4:
+            return Result(Outcome.DEFERRED, self.phase, code, said)
+        if code // 100 == 5:
+            return Result(Outcome.REFUSED, self.phase, code, said)
+        return Result(Outcome.UNKNOWN if after else Outcome.RETRY, self.phase, code, said)
+
+    @property
+    def usable(self) -> bool:
+        """Whether another mail can be tried on this connection."""
+        return self.sock is not None
+
+    def close(self) -> None:
+        """Hang up without a word."""
+        sock, self.sock = self.sock, None
+        self._buffer = b""
+        if sock is not None:
+            sock.close()
+
+    def quit(self) -> None:  # type: ignore[override]
+        """Say goodbye, without waiting long for an answer."""
+        if self.sock is None:
+            return
+        self._begin(2)
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            self.docmd("QUIT")
+        self.close()
+
+
+def explain(error: Exception, host: str, port: int, phase: str) -> ConnectFailed:
+    """A connection's failure as a sentence that names what to change."""
+    if isinstance(error, outbound.NameUnknown):
+        return ConnectFailed("dns", str(error), permanent=error.permanent, phase="connect")
+    if isinstance(error, outbound.OutboundError):
+        return ConnectFailed("refused", str(error), permanent=error.permanent, phase="connect")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message = f"The certificate of {host} cannot be trusted: {error.verify_message}."
+        return ConnectFailed("tls", message, permanent=True, phase="tls")
+    if isinstance(error, ssl.SSLError):
+        message = f"{host} does not speak TLS on port {port}; is it STARTTLS, or another port?"
+        return ConnectFailed("tls", message, permanent=True, phase="tls")
+    if isinstance(error, TimeoutError):
+        message = f"{host} did not answer on port {port} in time (while: {phase})."
+        return ConnectFailed("timeout", message, permanent=False, phase=phase)
+    if isinstance(error, ConnectionRefusedError):
+        message = f"Nothing listens on port {port} of {host}."
+        return ConnectFailed("connection", message, permanent=False, phase="connect")
+    if isinstance(error, ProtocolError):
+        message = f"{host} does not speak SMTP on port {port}: {clean(str(error))}"
+        return ConnectFailed("protocol", message, permanent=False, phase=phase)
+    message = f"The connection to {host} broke (while: {phase}): {clean(str(error))}"
+    return ConnectFailed("connection", message, permanent=False, phase=phase)
+
+
+def clean(text: bytes | str) -> str:
+    """A stranger's words as one printable line of bounded length."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return _UNPRINTABLE.sub(" ", text)[:500].strip()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
