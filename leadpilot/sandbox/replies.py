@@ -63,7 +63,7 @@ def write_reply(
     fill = _texts(world, person, original, local.date())
     text = _filled(answer.text, fill).strip()
     mail = EmailMessage(policy=policy.SMTP)
-    name = "Pelham Robotics Support" if answer.style == "ticket" else person.name
+    name = person.signature.strip() if answer.style == "ticket" else person.name
     mail["From"] = f'"{name}" <{person.email}>'
     mail["To"] = original.answer_to
     mail["Subject"] = (

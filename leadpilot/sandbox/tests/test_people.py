@@ -129,7 +129,7 @@ def test_a_ticket_system_names_no_thread(sandbox, send):
     answer = answer_to(sandbox, send("leon.petrov@pelhamrobotics.example"))
     assert answer["In-Reply-To"] is None
     assert answer["Subject"] == "[Ticket #48213] We have received your message"
-    assert answer["From"].addresses[0].addr_spec == "leon.petrov@pelhamrobotics.example"
+    assert str(answer["From"]) == "Pelham Robotics Support <leon.petrov@pelhamrobotics.example>"
 
 
 def test_a_referral_names_a_colleague_who_answers_too(sandbox, send):
