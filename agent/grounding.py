@@ -30,7 +30,9 @@ _COMMON = frozenset(
 def check(written: Written, brief: Brief) -> Written:
     """The same sequence with `personal`, `supported` and `note` set on every sentence."""
     facts = {str(fact.id): fact for fact in brief.facts}
-    known = " ".join([*brief.lead.values(), *brief.company.values(), *brief.sender.values(), *brief.campaign.values()])
+    known = " ".join(
+        [*brief.lead.values(), *brief.company.values(), *brief.sender.values(), *brief.campaign.values()]
+    )
     return replace(written, mails=tuple(_check_mail(mail, facts, known) for mail in written.mails))
 
 

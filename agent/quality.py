@@ -14,9 +14,13 @@ SPAM = re.compile(
     r"limited time|no obligation|once in a lifetime|risk[- ]free|special promotion|urgent|winner|increase sales)\b",
     re.IGNORECASE,
 )
-PLACEHOLDER = re.compile(r"\{\{?\s*\w+\s*\}?\}|\[[A-Za-z _]{2,30}\]|<[A-Z_ ]{3,}>|\bXX+\b|lorem ipsum", re.IGNORECASE)
+PLACEHOLDER = re.compile(
+    r"\{\{?\s*\w+\s*\}?\}|\[[A-Za-z _]{2,30}\]|<[A-Z_ ]{3,}>|\bXX+\b|lorem ipsum", re.IGNORECASE
+)
 LINK = re.compile(r"https?://", re.IGNORECASE)
-FLATTERY = re.compile(r"\b(amazing|incredible|game[- ]chang\w+|world[- ]class|revolutionary|synergy)\b", re.IGNORECASE)
+FLATTERY = re.compile(
+    r"\b(amazing|incredible|game[- ]chang\w+|world[- ]class|revolutionary|synergy)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ def _form(mail: WrittenMail) -> list[tuple[float, str]]:
     found: list[tuple[float, str]] = []
     words = len(mail.body.split())
     if len(mail.subject) > MAX_SUBJECT:
-        found.append((0.5, f"The subject has {len(mail.subject)} characters; more than {MAX_SUBJECT} are cut on phones."))
+        found.append(
+            (
+                0.5,
+                f"The subject has {len(mail.subject)} characters; more than {MAX_SUBJECT} are cut on phones.",
+            )
+        )
     if words not in WORDS:
         found.append((1, f"{words} words; 50 to 150 are read."))
     if not mail.ps:

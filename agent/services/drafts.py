@@ -38,7 +38,15 @@ def create_sequence(
         .values_list("step_number", flat=True)
     )
     return [
-        _create(org, mail, written, lead=enrollment.lead, mailbox=enrollment.mailbox, enrollment=enrollment, task=task)
+        _create(
+            org,
+            mail,
+            written,
+            lead=enrollment.lead,
+            mailbox=enrollment.mailbox,
+            enrollment=enrollment,
+            task=task,
+        )
         for mail in written.mails
         if mail.step not in living
     ]
@@ -49,7 +57,9 @@ def create_answer(
     *, org: Organization, inbound: InboundMessage, written: Written, task: AgentTask | None = None
 ) -> Draft:
     """Keep a written answer to a reply as a draft; the one that lives already is returned instead of a second."""
-    living = Draft.objects.for_org(org).filter(in_reply_to=inbound, status__in=[*LIVE, DraftStatus.SENT]).first()
+    living = (
+        Draft.objects.for_org(org).filter(in_reply_to=inbound, status__in=[*LIVE, DraftStatus.SENT]).first()
+    )
     if living:
         return living
     return _create(
@@ -69,7 +79,9 @@ def _create(
     task: AgentTask | None = None,
 ) -> Draft:
     if lead is None or mailbox is None:
-        raise DomainError("A draft needs a lead and a mailbox to send from; connect a mailbox to the campaign first.")
+        raise DomainError(
+            "A draft needs a lead and a mailbox to send from; connect a mailbox to the campaign first."
+        )
     judged = quality.assess_quality(mail, lead_name=lead.name, company=lead.company)
     return Draft.objects.create(
         org=org,
@@ -99,7 +111,9 @@ def _create(
 
 def mailbox_of(draft: Draft) -> Mailbox:
     """The mailbox this draft would leave from; raises DomainError when there is none any more."""
-    mailbox = draft.enrollment.mailbox if draft.enrollment else (draft.in_reply_to and draft.in_reply_to.mailbox)
+    mailbox = (
+        draft.enrollment.mailbox if draft.enrollment else (draft.in_reply_to and draft.in_reply_to.mailbox)
+    )
     if mailbox is None:
         raise DomainError("The mailbox of this draft was removed; choose another one for the campaign.")
     return mailbox
@@ -115,7 +129,13 @@ def submit_for_approval(*, draft: Draft, reason: str) -> bool:
     )
     if moved:
         draft.refresh_from_db()
-        _log(draft, LogType.APPROVAL, f"Waiting for approval: {draft.subject}", "draft.submitted", reasoning=reason)
+        _log(
+            draft,
+            LogType.APPROVAL,
+            f"Waiting for approval: {draft.subject}",
+            "draft.submitted",
+            reasoning=reason,
+        )
     return bool(moved)
 
 
@@ -176,7 +196,9 @@ def approve_draft(*, draft: Draft, version: int, by: User | None = None) -> Draf
 
 def _refuse_when_overtaken(draft: Draft) -> None:
     if draft.enrollment and draft.enrollment.status == EnrollmentStatus.STOPPED:
-        raise Conflict(f"Not approved: the sequence was stopped ({draft.enrollment.get_stop_reason_display()}).")
+        raise Conflict(
+            f"Not approved: the sequence was stopped ({draft.enrollment.get_stop_reason_display()})."
+        )
     answered = InboundMessage.objects.for_org(draft.org_id).filter(
         lead_id=draft.lead_id, is_automatic=False, received_at__gt=draft.created_at
     )
@@ -257,7 +279,9 @@ def reject_draft(*, draft: Draft, version: int, reason: str, by: User) -> Draft:
     """Refuse the version that was seen. The sequence stops there, and its later drafts are withdrawn."""
     reason = reason.strip()
     if not reason:
-        raise DomainError("reason: is empty; a few words are enough, the writer learns from them.", field="reason")
+        raise DomainError(
+            "reason: is empty; a few words are enough, the writer learns from them.", field="reason"
+        )
     now = clock.now()
     changed = (
         Draft.objects.for_org(draft.org_id)
@@ -267,10 +291,18 @@ def reject_draft(*, draft: Draft, version: int, reason: str, by: User) -> Draft:
     if not changed:
         raise _moved_on(draft)
     draft.refresh_from_db()
-    _log(draft, LogType.APPROVAL, f"{by.display_name} rejected “{draft.subject}”: {reason}", "draft.rejected", actor=by)
+    _log(
+        draft,
+        LogType.APPROVAL,
+        f"{by.display_name} rejected “{draft.subject}”: {reason}",
+        "draft.rejected",
+        actor=by,
+    )
     if draft.enrollment:
         enrollments.stop(enrollment=draft.enrollment, reason=StopReason.REJECTED, note=reason)
-        _withdraw(Draft.objects.for_org(draft.org_id).filter(enrollment=draft.enrollment), f"Rejected: {reason}")
+        _withdraw(
+            Draft.objects.for_org(draft.org_id).filter(enrollment=draft.enrollment), f"Rejected: {reason}"
+        )
     return draft
 
 
@@ -312,7 +344,9 @@ def _moved_on(draft: Draft) -> Conflict:
     if draft.status in OPEN:
         return Conflict("This draft was edited meanwhile. Look at the new text, then decide.")
     who = f" by {draft.decided_by.display_name}" if draft.decided_by else ""
-    return Conflict(f"This draft is {draft.get_status_display().lower()} already{who}. Nothing was done twice.")
+    return Conflict(
+        f"This draft is {draft.get_status_display().lower()} already{who}. Nothing was done twice."
+    )
 
 
 def _log(draft: Draft, log_type: str, message: str, action: str, **kwargs: Any) -> None:

@@ -61,7 +61,11 @@ def write_model(answer: AnswerBrief) -> Written:
             raise llm.Unfit(" ".join(problems))
 
     result = llm.ask(
-        instructions=instructions, prompt=_material(answer), output_type=SequenceOut, check=check, temperature=0.4
+        instructions=instructions,
+        prompt=_material(answer),
+        output_type=SequenceOut,
+        check=check,
+        temperature=0.4,
     )
     written = written_from(result, version)
     mail = written.mails[0]
@@ -83,7 +87,9 @@ def _material(answer: AnswerBrief) -> str:
             "reader": {k: v for k, v in answer.brief.lead.items() if k != "email"},
             "sender": dict(answer.brief.sender),
             "campaign": dict(answer.brief.campaign),
-            "facts": [{"id": str(f.id), "statement": f.statement, "quote": f.quote} for f in answer.brief.facts],
+            "facts": [
+                {"id": str(f.id), "statement": f.statement, "quote": f.quote} for f in answer.brief.facts
+            ],
             "class_of_the_reply": answer.classification,
             "reply": answer.reply[:MAX_REPLY],
         },

@@ -13,7 +13,9 @@ MAX_FACTS = 20
 
 def brief_for(enrollment: Enrollment, *, feedback: str = "") -> Brief:
     """The brief of a whole sequence for an enrolled lead."""
-    steps = SequenceStep.objects.for_org(enrollment.org_id).filter(campaign=enrollment.campaign, channel="email")
+    steps = SequenceStep.objects.for_org(enrollment.org_id).filter(
+        campaign=enrollment.campaign, channel="email"
+    )
     return Brief(
         lead=lead_values(enrollment.lead),
         company=company_values(enrollment.lead),

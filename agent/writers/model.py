@@ -48,9 +48,7 @@ def write(brief: Brief) -> Written:
         if problems:
             raise llm.Unfit("Write it again. " + " ".join(problems))
 
-    answer = llm.ask(
-        instructions=instructions, prompt=material(brief), output_type=SequenceOut, check=check
-    )
+    answer = llm.ask(instructions=instructions, prompt=material(brief), output_type=SequenceOut, check=check)
     return written_from(answer, version)
 
 
@@ -118,7 +116,9 @@ def mail_problems(mail: MailOut, brief: Brief, *, shortest: int) -> list[str]:
     if unknown:
         found.append("it names fact ids that were not given.")
     judged = quality.assess_quality(written, lead_name=brief.lead.get("name", ""))
-    found += [reason for reason in judged.reasons if reason.startswith(("A placeholder", "The greeting names"))]
+    found += [
+        reason for reason in judged.reasons if reason.startswith(("A placeholder", "The greeting names"))
+    ]
     return found
 
 
@@ -137,6 +137,8 @@ def _spaced(sentences: list[SentenceOut]) -> list[SentenceOut]:
     spaced = []
     for index, sentence in enumerate(sentences):
         last = index == len(sentences) - 1
-        touches = not last and not sentence.text[-1:].isspace() and not sentences[index + 1].text[:1].isspace()
+        touches = (
+            not last and not sentence.text[-1:].isspace() and not sentences[index + 1].text[:1].isspace()
+        )
         spaced.append(sentence.model_copy(update={"text": sentence.text + (" " if touches else "")}))
     return spaced

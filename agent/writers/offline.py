@@ -46,7 +46,9 @@ def usable_facts(facts: Sequence[FactBrief]) -> list[FactBrief]:
     fit = [
         fact
         for fact in facts
-        if fact.category in OPENERS and fact.confidence >= 0.5 and 20 <= len(fact.statement) <= LONGEST_STATEMENT
+        if fact.category in OPENERS
+        and fact.confidence >= 0.5
+        and 20 <= len(fact.statement) <= LONGEST_STATEMENT
     ]
     return sorted(fit, key=lambda fact: (OPENERS.index(fact.category), -fact.confidence, str(fact.id)))
 
@@ -54,9 +56,15 @@ def usable_facts(facts: Sequence[FactBrief]) -> list[FactBrief]:
 def subject_for(brief: Brief) -> str:
     """The subject of the first mail, at most 50 characters, with the company's or the person's name where it fits."""
     company, name = brief.lead.get("company", ""), brief.lead.get("first_name", "")
-    candidates = [pattern.format(company=company, name=name) for pattern in phrases.SUBJECTS if company and name]
+    candidates = [
+        pattern.format(company=company, name=name) for pattern in phrases.SUBJECTS if company and name
+    ]
     fitting = [subject for subject in candidates if len(subject) <= MAX_SUBJECT]
-    return _choose(fitting, brief, "subject") if fitting else clip(f"{name}, a short question".strip(", "), MAX_SUBJECT)
+    return (
+        _choose(fitting, brief, "subject")
+        if fitting
+        else clip(f"{name}, a short question".strip(", "), MAX_SUBJECT)
+    )
 
 
 def clip(text: str, limit: int) -> str:

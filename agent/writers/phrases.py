@@ -15,7 +15,9 @@ OPEN_WITHOUT_FACT = {
         "I am writing to you directly because I would rather ask one person a real question than send a brochure.",
     ),
     "value_proposition": ("I wanted to add one thing to my first note, so that you can judge it quickly.",),
-    "case_study": ("Let me make this concrete, because a general description rarely helps anyone to decide.",),
+    "case_study": (
+        "Let me make this concrete, because a general description rarely helps anyone to decide.",
+    ),
     "soft_reminder": ("A short reminder of my notes, in case they came at a busy moment, as most mails do.",),
     "breakup": (
         "I have written a few times and do not want to crowd your inbox, so this is my last note for now.",
@@ -42,7 +44,9 @@ WHO = {
 }
 
 MORE = {
-    "introduction": ("If that touches anything you are working on at {company}, I would like to hear how you see it.",),
+    "introduction": (
+        "If that touches anything you are working on at {company}, I would like to hear how you see it.",
+    ),
     "value_proposition": (
         "I do not know your priorities, so tell me if this is beside the point. If it is not, I can write down in a "
         "few lines how it could look for {company}, and you decide whether that is worth a conversation.",
@@ -70,7 +74,9 @@ CALLS = {
 }
 
 POSTSCRIPTS = {
-    "introduction": ("If someone else looks after this at {company}, a pointer to the right person helps as much.",),
+    "introduction": (
+        "If someone else looks after this at {company}, a pointer to the right person helps as much.",
+    ),
     "value_proposition": ("If mail is not your way, tell me how you would rather be reached.",),
     "case_study": ("A reply to this mail reaches me directly.",),
     "soft_reminder": ("If a colleague is closer to this, feel free to pass it on.",),
