@@ -49,9 +49,10 @@ def django_db_setup(
             role = connections["default"].settings_dict["USER"]
             cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{role}"')
         # Flushing asks the router which tables `default` may migrate: none, so it would clean nothing.
-        introspection = connections["default"].introspection
-        introspection.django_table_names = lambda **_: [  # type: ignore[method-assign]
-            name for name in introspection.table_names() if name != "django_migrations"
+        # On the class, because beside Playwright's loop Django opens further connections of its own.
+        introspection = type(connections["default"].introspection)
+        introspection.django_table_names = lambda self, **_: [  # type: ignore[method-assign]
+            name for name in self.table_names() if name != "django_migrations"
         ]
     yield
     with django_db_blocker.unblock():
