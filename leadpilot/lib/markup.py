@@ -10,11 +10,29 @@ import re
 MAX_DEPTH = 400
 _MAX_SHORT = 20_000
 _TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]{0,40})|!--)")
-_VOID = set("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = {
+    *(
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ),
+}
 # A second of these closes the first, so a list without end tags is no deeper for being long.
-_CLOSING_THEMSELVES = set(
-    "a body dd dt head html li nobr optgroup option p rb rp rt tbody td tfoot th thead tr".split()
-)
+_CLOSING_THEMSELVES = {
+    *("a", "body", "dd", "dt", "head", "html", "li", "nobr", "optgroup", "option", "p", "rb", "rp", "rt"),
+    *("tbody", "td", "tfoot", "th", "thead", "tr"),
+}
 _RAW = {
     name: re.compile(f"</{name}", re.IGNORECASE)
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
@@ -22,9 +40,10 @@ _RAW = {
 _COMMENT_END = re.compile(r"--!?>")
 # An end tag does not reach out of these (HTML 13.2.4.2, "has an element in scope").
 _WALLS = {"applet", "button", "caption", "marquee", "object", "table", "template", "foreignobject"}
-_SHORT = set(
-    "path circle rect line polygon polyline ellipse use stop image animate animatetransform set animatemotion".split()
-)
+_SHORT = {
+    *("path", "circle", "rect", "line", "polygon", "polyline", "ellipse", "use", "stop", "image", "set"),
+    *("animate", "animatetransform", "animatemotion"),
+}
 
 
 def limit_depth(html: str, depth: int = MAX_DEPTH) -> str:

@@ -20,7 +20,12 @@ from leadpilot.lib.outbound import (
 )
 from leadpilot.tests.servers import Canary
 
-PRIVATE = """
+
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+PRIVATE = words("""
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.1.2.3 127.255.255.255
 168.63.129.16 169.254.0.1 169.254.169.254 169.254.170.2 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.8 192.0.0.9
 192.0.0.192 192.0.2.1 192.31.196.1 192.52.193.1 192.88.99.1 192.168.0.1 192.168.255.255 192.175.48.1 198.18.0.1
@@ -29,8 +34,10 @@ PRIVATE = """
 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b::8.8.8.8 64:ff9b:1::1 100::1 2001::1 2001:0:7f00:1::
 2001:10::1 2001:20::1 2001:db8::1 2002:7f00:1:: 2002:a9fe:a9fe:: 2002:808:808:: 2620:4f:8000::1 3fff::1 4000::1
 5f00::1 fc00::1 fd00::1 fd00:ec2::254 fd12:3456:789a::1 fe80::1 fe80::1%eth0 fec0::1 ff01::1 ff02::1 ff0e::1
-""".split()
-PUBLIC = "1.1.1.1 8.8.8.8 93.184.216.34 172.15.0.1 172.32.0.1 100.128.0.1 2606:4700::1111 2a00:1450:4001::200e".split()
+""")
+PUBLIC = words(
+    "1.1.1.1 8.8.8.8 93.184.216.34 172.15.0.1 172.32.0.1 100.128.0.1 2606:4700::1111 2a00:1450:4001::200e"
+)
 ODD = [
     "0", "127", "127.1", "127.0.1", "2130706433", "0x7f000001", "0X7F000001", "0x7f.0.0.1", "0x7f.1", "017700000001",
     "0177.0.0.1", "0177.1", "127.0.0.01", "127.0.0.1.", "127.0.0.1..", "localhost.", "example.com.", "1.2.3.4.5",
@@ -40,7 +47,8 @@ ODD = [
     "user@example.com", "127.0.0.1@example.com", "example.com:80", "example.com/", "exam ple.com", "example.com\n",
     "example.com\x00.evil", "example.com%00", "example%2ecom", "exa_mple..com", ".example.com", "-a.com", "a-.com",
     "[::1", "::1]", "[::1%lo]", "fe80::1%eth0", "[fe80::1%25eth0]", "::1%lo", "[v1.fe80]", "[127.0.0.1]",
-    "a" * 64 + ".com", "a." * 130 + "com", "", " ", "\\\\host", "example.com\\@127.0.0.1", "xn--.com..", "１.1.1.1", "ⓔxample.com",
+    "a" * 64 + ".com", "a." * 130 + "com", "", " ", "\\\\host", "example.com\\@127.0.0.1", "xn--.com..",
+    "１.1.1.1", "ⓔxample.com",
 ]  # fmt: skip
 
 
@@ -144,7 +152,7 @@ def test_a_name_without_address_is_unknown() -> None:
     with pytest.raises(NameUnknown) as caught:
         check_target("gone.example.com", 80, resolver=answers())
     assert caught.value.permanent
-    with pytest.raises(NameUnknown, match="no host named nothing.invalid"):
+    with pytest.raises(NameUnknown, match=r"no host named nothing\.invalid"):
         check_target("nothing.invalid", 80)
 
 
