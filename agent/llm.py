@@ -45,6 +45,11 @@ class Answer(Generic[Output]):
     elapsed_ms: int
 
 
+def model_name() -> str:
+    """The configured model, as shown to people."""
+    return settings.LEADPILOT_MODEL
+
+
 def is_configured() -> bool:
     """True when there is a key, or an own server that needs none."""
     return bool(settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL)

@@ -1,2 +1,21 @@
+from django.urls import path
+
+from agent.views import approvals, control, today, why
+
 app_name = "agent"
-urlpatterns = []
+urlpatterns = [
+    path("", today.today, name="today"),
+    path("approvals/", approvals.approval_list, name="approval_list"),
+    path("approvals/approve/", approvals.approval_bulk, name="approval_bulk"),
+    path("approvals/<uuid:pk>/", approvals.approval_detail, name="approval_detail"),
+    path("approvals/<uuid:pk>/edit/", approvals.approval_edit, name="approval_edit"),
+    path("approvals/<uuid:pk>/approve/", approvals.approval_approve, name="approval_approve"),
+    path("approvals/<uuid:pk>/reject/", approvals.approval_reject, name="approval_reject"),
+    path("approvals/<uuid:pk>/undo/", approvals.approval_undo, name="approval_undo"),
+    path("agent/", control.control_center, name="control_center"),
+    path("agent/activity/", control.activity, name="activity"),
+    path("agent/status/", control.status_bar, name="status_bar"),
+    path("agent/start/", control.start, name="start"),
+    path("agent/stop/", control.stop, name="stop"),
+    path("agent/why/<uuid:pk>/", why.lead_why, name="lead_why"),
+]

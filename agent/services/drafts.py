@@ -234,9 +234,15 @@ def _to_outbox(draft: Draft, by: User | None) -> Message:
 
 
 def approve_many(*, drafts: Iterable[tuple[Draft, int]], by: User) -> list[tuple[Draft, str]]:
-    """Approve several, each on its own; returns those that could not be, with the reason."""
+    """Approve several, each on its own; returns those that could not be, with the reason.
+
+    A draft with an unsupported claim has to be opened and approved by itself.
+    """
     failed = []
     for draft, version in drafts:
+        if draft.has_unsupported:
+            failed.append((draft, "a claim in it rests on no fact; open it and decide."))
+            continue
         try:
             approve_draft(draft=draft, version=version, by=by)
         except DomainError as error:

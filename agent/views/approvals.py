@@ -1,0 +1,209 @@
+"""The approval queue: see the mail beside its evidence, decide, go on to the next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from agent import queries
+from agent.forms import DecisionForm, DraftForm
+from agent.models import Agent, Draft, DraftStatus
+from agent.services import drafts
+from campaigns.models import Campaign
+from leadpilot.lib.errors import DomainError
+from leadpilot.lib.htmx import render_page, wants_fragment
+from leadpilot.orgs.access import get_or_404, member_required, role_required
+from leadpilot.orgs.requests import OrgRequest
+
+TEMPLATE = "agent/approval_list.html"
+PAGE = 30
+
+
+def _draft(request: OrgRequest, pk: UUID) -> Draft:
+    return get_or_404(Draft.objects.for_org(request.org).select_related(*queries.RELATED), pk)
+
+
+@member_required
+@require_GET
+def approval_list(request: OrgRequest) -> HttpResponse:
+    """The queue with its first draft open."""
+    return _page(request, None)
+
+
+@member_required
+@require_GET
+def approval_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """The queue with one draft open."""
+    draft = _draft(request, pk)
+    form = DraftForm(initial=_initial(draft)) if request.GET.get("edit") else None
+    return _page(request, draft, form=form)
+
+
+def _initial(draft: Draft) -> dict[str, Any]:
+    return {"version": draft.version, "subject": draft.subject, "body": draft.message_body}
+
+
+def _filters(request: OrgRequest) -> dict[str, str]:
+    asked = {key: request.GET.get(key, "").strip() for key in ("q", "campaign", "agent", "lead", "state")}
+    for key in ("campaign", "agent", "lead"):
+        try:
+            UUID(asked[key])
+        except ValueError:
+            asked[key] = ""
+    asked["state"] = asked["state"] if asked["state"] in queries.FILTERS else "pending"
+    return asked
+
+
+def _page(
+    request: OrgRequest, draft: Draft | None, *, form: DraftForm | None = None, error: str = "", status: int = 200
+) -> HttpResponse:
+    asked = _filters(request)
+    page = Paginator(queries.draft_list(request.org, **asked), PAGE).get_page(request.GET.get("page"))
+    chosen = draft or next(iter(page.object_list), None)
+    org = request.org
+    context = {
+        "page": page,
+        "asked": asked,
+        "query": urlencode({k: v for k, v in asked.items() if v and (k, v) != ("state", "pending")}),
+        "selected": queries.draft_page(chosen) if chosen else None,
+        "opened": draft is not None,
+        "form": form,
+        "error": error,
+        "sequence": drafts.sequence_of(chosen) if chosen else [],
+        "may_decide": request.membership.may("member"),  # type: ignore[arg-type]
+        "campaigns": Campaign.objects.for_org(org).order_by("name"),
+        "agents": Agent.objects.for_org(org).order_by("name"),
+        "pending_count": queries.draft_list(org).count(),
+    }
+    return render_page(request, TEMPLATE, context, fragment="queue", status=status)
+
+
+@role_required("member")
+@require_http_methods(["GET", "POST"])
+def approval_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Change the text; the sentences that stay keep their evidence."""
+    draft = _draft(request, pk)
+    if request.method == "GET":
+        return redirect(f"{reverse('agent:approval_detail', args=[pk])}?edit=1")
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        return _page(request, draft, form=form, status=422)
+    try:
+        drafts.edit_draft(draft=draft, by=request.user, **form.cleaned_data)
+    except DomainError as error:
+        form.add_error(error.field or None, str(error))
+        return _page(request, draft, form=form, error=str(error), status=422)
+    return _done(request, draft, "Saved. Approve it when it reads well.", stay=True)
+
+
+@role_required("member")
+@require_POST
+def approval_approve(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Approve the version that was shown."""
+    return _decide(request, _draft(request, pk), _approve)
+
+
+def _approve(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
+    drafts.approve_draft(draft=draft, version=form.cleaned_data["version"], by=request.user)
+    return f"Approved: {draft.subject}"
+
+
+@role_required("member")
+@require_POST
+def approval_reject(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Reject the version that was shown, with a reason."""
+    return _decide(request, _draft(request, pk), _reject)
+
+
+def _reject(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
+    data = form.cleaned_data
+    drafts.reject_draft(draft=draft, version=data["version"], reason=data["reason"], by=request.user)
+    return f"Rejected. The sequence to {draft.lead.name} stops here." if draft.enrollment_id else "Rejected."
+
+
+def _decide(request: OrgRequest, draft: Draft, act: Any) -> HttpResponse:
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        return _page(request, draft, error="version: is missing; reload the page and decide again.", status=422)
+    try:
+        said = act(request, draft, form)
+    except DomainError as error:
+        return _page(request, _draft(request, draft.pk), error=str(error), status=422)
+    return _done(request, draft, said)
+
+
+@role_required("member")
+@require_POST
+def approval_bulk(request: OrgRequest) -> HttpResponse:
+    """Approve the ticked drafts; each is `id:version`, so that only what was shown is approved."""
+    chosen, unknown = [], 0
+    for item in request.POST.getlist("ids"):
+        pk, _, version = item.partition(":")
+        draft = _find(request, pk)
+        if draft is None or not version.isdigit():
+            unknown += 1
+        else:
+            chosen.append((draft, int(version)))
+    if unknown or not chosen:
+        return _page(request, None, error="Nothing was approved: tick the drafts and try again.", status=422)
+    failed = drafts.approve_many(drafts=chosen, by=request.user)
+    return _report(request, None, len(chosen), failed)
+
+
+def _find(request: OrgRequest, pk: str) -> Draft | None:
+    try:
+        return Draft.objects.for_org(request.org).select_related(*queries.RELATED).filter(pk=UUID(pk)).first()
+    except ValueError:
+        return None
+
+
+def _report(request: OrgRequest, draft: Draft | None, tried: int, failed: list[tuple[Draft, str]]) -> HttpResponse:
+    if failed:
+        reasons = "; ".join(f"{d.lead.name}: {reason}" for d, reason in failed[:5])
+        text = f"{tried - len(failed)} of {tried} approved. {reasons}"
+        return _done(request, draft, text, tone="warning")
+    return _done(request, draft, f"{tried} approved.")
+
+
+@role_required("member")
+@require_POST
+def approval_undo(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Take an approval back while the mail is still here."""
+    draft = _draft(request, pk)
+    here = reverse("agent:approval_detail", args=[pk])
+    try:
+        drafts.undo_approval(draft=draft, by=request.user)
+        messages.success(request, "Taken back. Nothing was sent.")
+    except DomainError as error:
+        messages.error(request, str(error))
+    if request.htmx:
+        return HttpResponse(status=204, headers={"HX-Redirect": here})
+    return redirect(here)
+
+
+def _done(
+    request: OrgRequest, draft: Draft | None, text: str, *, stay: bool = False, tone: str = "success"
+) -> HttpResponse:
+    """Show the queue again: the same draft, or the next one; with an undo where there is something to undo."""
+    here = reverse("agent:approval_detail", args=[draft.pk]) if draft and stay else reverse("agent:approval_list")
+    if not wants_fragment(request):
+        getattr(messages, {"danger": "error"}.get(tone, tone))(request, text)
+        return redirect(here)
+    response = _page(request, _draft(request, draft.pk) if draft and stay else None)
+    toast: dict[str, Any] = {"message": text, "tone": tone}
+    if draft is not None and not stay:
+        draft.refresh_from_db(fields=["status"])
+        if draft.status == DraftStatus.APPROVED:
+            toast["action"] = {"label": "Undo", "post": reverse("agent:approval_undo", args=[draft.pk])}
+    response["HX-Trigger"] = json.dumps({"toast": toast})
+    response["HX-Push-Url"] = here
+    return response
