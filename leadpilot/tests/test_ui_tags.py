@@ -365,3 +365,16 @@ def test_no_template_has_inline_script_or_style():
         assert not forbidden.search(path.read_text()), path
         for script in re.findall(r"<script([^>]*)>", path.read_text()):
             assert "src=" in script or 'type="application/json"' in script, path
+
+
+@pytest.mark.django_db
+def test_every_form_that_posts_carries_its_token(org, alice, client_for):
+    navigation_before = navigation._status_provider
+    navigation.register_agent_status(lambda request: {"running": True, "state": "idle", "can_control": True})
+    try:
+        html = client_for(alice).get("/settings/").content.decode()
+    finally:
+        navigation._status_provider = navigation_before
+    forms_that_post = re.findall(r"<form[^>]*method=\"post\".*?</form>", html, re.S)
+    assert len(forms_that_post) >= 2
+    assert all('name="csrfmiddlewaretoken" value="' in form for form in forms_that_post)

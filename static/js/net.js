@@ -2,8 +2,10 @@
 
 import { toast } from "./toast.js";
 
+const PROBE_MS = 3000;
 let signedOut = false;
 let failedPolls = 0;
+let probing = null;
 
 function banner(name, on) {
   const node = document.getElementById(`banner-${name}`);
@@ -18,6 +20,33 @@ function isSignIn(xhr) {
 function saySignedOut() {
   signedOut = true;
   banner("signed-out", true);
+}
+
+function saySignedIn() {
+  signedOut = false;
+  banner("signed-out", false);
+}
+
+/** Somebody may have signed in in another tab: ask when this one is looked at again. */
+async function checkSession() {
+  if (!signedOut || document.hidden) return;
+  const answer = await fetch(location.href, { method: "HEAD", headers: { "HX-Request": "true" } }).catch(() => null);
+  if (answer && answer.status !== 401 && !answer.redirected) saySignedIn();
+}
+
+function sayUnreachable() {
+  banner("unreachable", true);
+  probing ||= setInterval(async () => {
+    const answer = await fetch(document.body.dataset.healthUrl).catch(() => null);
+    if (answer) sayReachable();
+  }, PROBE_MS);
+}
+
+function sayReachable() {
+  clearInterval(probing);
+  probing = null;
+  failedPolls = 0;
+  banner("unreachable", false);
 }
 
 function isPoll(detail) {
@@ -59,22 +88,18 @@ function reload() {
 function onUnreachable(event) {
   failedPolls += 1;
   if (!isPoll(event.detail)) {
-    banner("unreachable", true);
+    sayUnreachable();
     toast({ message: "LeadPilot could not be reached. What you typed is still here.", tone: "danger", action: retry(event.detail) });
   } else if (failedPolls > 1) {
-    banner("unreachable", true);
+    sayUnreachable();
   }
 }
 
 function onAnswer(event) {
   const { xhr } = event.detail;
   if (!xhr || xhr.status === 0) return;
-  failedPolls = 0;
-  banner("unreachable", false);
-  if (xhr.status < 400 && !isSignIn(xhr) && signedOut) {
-    signedOut = false;
-    banner("signed-out", false);
-  }
+  sayReachable();
+  if (xhr.status < 400 && !isSignIn(xhr) && signedOut) saySignedIn();
 }
 
 function cookieToken() {
@@ -85,7 +110,8 @@ function cookieToken() {
 function onSubmit(event) {
   const form = event.target;
   if (form.method !== "post") return;
-  if (signedOut && !form.closest("[data-public]")) {
+  const leaves = !form.hasAttribute("hx-post") && !form.closest("[data-public]");
+  if (signedOut && leaves) {
     event.preventDefault();
     event.stopPropagation();
     toast({ message: "You were signed out. Sign in first: what you typed stays here.", tone: "warning" });
@@ -111,4 +137,6 @@ export function start() {
   body.addEventListener("htmx:timeout", onUnreachable);
   body.addEventListener("htmx:afterRequest", onAnswer);
   document.addEventListener("submit", onSubmit, true);
+  document.addEventListener("visibilitychange", checkSession);
+  window.addEventListener("focus", checkSession);
 }
