@@ -32,7 +32,10 @@ class Schedule:
     every: float
 
 
-SCHEDULES: tuple[Schedule, ...] = (Schedule("leadpilot.schedules.prune", 3600),)
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("agent.tasks.sweep", 15),
+    Schedule("leadpilot.schedules.prune", 3600),
+)
 
 
 def dispatch() -> None:
@@ -67,6 +70,6 @@ def check_schedules(**_: Any) -> list[CheckMessage]:
     for schedule in SCHEDULES:
         try:
             jobs.resolve(schedule.job)
-        except jobs.UnknownJob as error:
+        except (jobs.UnknownJob, ImportError) as error:
             problems.append(Error(str(error), hint="See leadpilot/schedules.py.", id="leadpilot.E001"))
     return problems

@@ -58,7 +58,7 @@ def run(port: int, *, only_worker: bool) -> int:
     taken = None if only_worker else first_taken([port, *sandbox_ports(port)])
     if taken:
         return supervisor.fail(
-            f"Port {taken} is taken by another program. Choose another one: PORT=9000 make run"
+            f"Port {taken} is taken by another program. Choose another: PORT=9000 make run"
         )
     boss = supervisor.Supervisor(var, port, only_worker=only_worker)
     supervisor.trap_signals(boss)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.apps import AppConfig
 
 
@@ -21,3 +23,4 @@ class RunConfig(AppConfig):
         signals.pre_execute.connect(canary.job_taken)
         signals.post_execute_in_worker.connect(canary.job_ended)
         signals.post_execute.connect(canary.result_seen)
+        logging.getLogger("django-q").setLevel(logging.WARNING)  # at INFO each job takes three lines

@@ -1,0 +1,165 @@
+"""Signs of life, and the watchdog that reads them: real files, real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from leadpilot.lib import canary
+from leadpilot.lib.canary import MONITOR, SILENCE, Mark, trouble
+from leadpilot.lib.processes import Process
+from leadpilot.lib.q_settings import JOB_SECONDS
+from leadpilot.run import watchdog
+
+ME = str(os.getpid())
+DEAD = "4194305"  # beyond the largest pid Linux gives
+
+
+def idle(at: float, who: str = ME) -> Mark:
+    return Mark(who, "idle", at)
+
+
+def busy(at: float, who: str = ME) -> Mark:
+    return Mark(who, "busy", at)
+
+
+def seen(at: float) -> Mark:
+    return Mark(MONITOR, "seen", at)
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        [],
+        [idle(1000), seen(1000)],
+        [busy(1000)],
+        [busy(1000 - JOB_SECONDS), idle(900, DEAD), seen(900)],
+        [idle(1000 - SILENCE), seen(1000 - SILENCE)],
+    ],
+)
+def test_a_cluster_that_works_or_may_be_busy_is_left_alone(marks: list[Mark]) -> None:
+    assert trouble(marks, since=990, now=1000) == ""
+
+
+def test_silence_is_trouble_after_a_minute() -> None:
+    assert trouble([], since=0, now=SILENCE - 1) == ""
+    assert "no job" in trouble([], since=0, now=SILENCE + 1)
+    assert "no job" in trouble([idle(100), seen(100)], since=0, now=101 + SILENCE)
+
+
+def test_a_job_that_runs_longer_than_jobs_may_is_no_excuse() -> None:
+    assert "no job" in trouble([busy(100)], since=0, now=101 + JOB_SECONDS + SILENCE)
+
+
+def test_a_job_whose_process_is_dead_is_no_excuse() -> None:
+    assert "no job" in trouble([busy(100, DEAD)], since=0, now=101 + SILENCE)
+
+
+def test_results_that_nobody_collects_are_trouble_though_jobs_run() -> None:
+    assert "collected" in trouble([idle(500), seen(400)], since=0, now=501)
+    assert trouble([idle(500), seen(499)], since=0, now=501) == ""
+
+
+def test_marks_are_written_and_read_back(tmp_path: Path) -> None:
+    canary.note(tmp_path / "7", ME, "busy")
+    canary.note(tmp_path / "7", MONITOR, "seen")
+    (tmp_path / "7" / "broken").write_text("half")
+    found = {mark.who: mark for mark in canary.read(tmp_path / "7")}
+    assert set(found) == {ME, MONITOR}
+    assert found[ME].state == "busy"
+    assert found[ME].alive
+    assert abs(found[ME].at - time.monotonic()) < 5
+    assert canary.read(tmp_path / "nothing") == []
+
+
+def test_the_signals_of_a_worker_leave_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(canary.FOLDER, str(tmp_path))
+    canary.job_taken(sender="django_q")
+    assert canary.busy_here()
+    canary.job_ended(sender="django_q")
+    canary.result_seen(sender="django_q")
+    assert not canary.busy_here()
+    states = {mark.who: mark.state for mark in canary.read(tmp_path / str(os.getpgrp()))}
+    assert states == {ME: "idle", MONITOR: "seen"}
+
+
+def test_outside_a_supervisor_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(canary.FOLDER, raising=False)
+    assert canary.cluster_folder() is None
+    assert not canary.busy_here()
+    canary.job_taken(sender="django_q")
+
+
+# The watchdog
+
+
+@pytest.fixture
+def wedged(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A cluster that lives and does nothing: a leader that ignores SIGTERM, and a child in its group."""
+    code = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print(subprocess.Popen(['sleep', '300']).pid, flush=True); time.sleep(300)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout
+    process.child = int(process.stdout.readline())  # type: ignore[attr-defined]
+    watchdog.note_cluster(tmp_path / "worker.json", process.pid)
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def database() -> str:
+    """A database that answers."""
+    asked = connection.get_connection_params()
+    return make_conninfo(
+        **{name: asked[name] for name in ("dbname", "user", "password", "host") if asked.get(name)}
+    )
+
+
+def test_a_wedged_cluster_is_killed_with_all_its_children(
+    tmp_path: Path, wedged: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, canaries = tmp_path / "worker.json", tmp_path / "canary"
+    assert watchdog.look(file, canaries, database()) == ""  # too young to be judged
+    monkeypatch.setattr(watchdog, "GRACE", 0.0)
+    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    assert "no job" in watchdog.look(file, canaries, database())
+    assert wedged.wait(timeout=10) == -signal.SIGKILL
+    assert Process.find(wedged.child) is None  # type: ignore[attr-defined]
+
+
+def test_a_worker_is_not_blamed_for_a_database_that_is_away(
+    tmp_path: Path, wedged: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    nowhere = "postgresql://nobody@/nothing?host=/nonexistent"
+    assert watchdog.look(tmp_path / "worker.json", tmp_path / "canary", nowhere) == ""
+    assert wedged.poll() is None
+
+
+def test_a_pid_that_went_to_another_process_is_left_alone(
+    tmp_path: Path, wedged: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "worker.json"
+    started = Process.find(wedged.pid).started
+    file.write_text(file.read_text().replace(started, str(int(started) - 1)))
+    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    assert watchdog.look(file, tmp_path / "canary", database()) == ""
+    assert wedged.poll() is None
+
+
+@pytest.mark.parametrize("words", ["", "{", "{}", '{"pid": 4194305, "started": "1", "since": 0}'])
+def test_a_note_that_says_nothing_is_no_cluster(tmp_path: Path, words: str) -> None:
+    (tmp_path / "worker.json").write_text(words)
+    assert watchdog.Cluster.read(tmp_path / "worker.json") is None

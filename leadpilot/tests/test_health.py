@@ -1,0 +1,103 @@
+"""What /healthz and /readyz say, and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+from django.db.models.functions import Now
+from django.test import Client
+
+from leadpilot import health, schedules
+from leadpilot.lib import canary
+from leadpilot.orgs.models import RecurringJob
+
+
+@pytest.fixture(autouse=True)
+def _ask_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv(canary.FOLDER, raising=False)
+    health._applied.clear()
+    yield
+    health._applied.clear()
+
+
+def test_healthz_answers_without_a_database(client: Client) -> None:
+    """The test has no database mark: a query would fail it."""
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_only_reading_is_allowed(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405
+
+
+@pytest.mark.django_db
+def test_readyz_is_ready_when_a_worker_ran_the_dispatcher_lately(client: Client) -> None:
+    schedules.dispatch()
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
+    }
+
+
+@pytest.mark.django_db
+def test_readyz_says_that_no_worker_lives(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["worker"] == "No sign of life for 60 seconds."
+    assert answer.json()["checks"]["migrations"] == "ok"
+
+
+@pytest.mark.django_db
+def test_a_sign_of_life_of_long_ago_does_not_count(client: Client) -> None:
+    schedules.dispatch()
+    RecurringJob.objects.update(last_started_at=Now() - timedelta(seconds=61))
+    assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_busy_with_a_long_job_lives(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(canary.FOLDER, str(tmp_path))
+    canary.note(tmp_path / "1", str(os.getpid()), "busy")
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_readyz_says_that_migrations_are_missing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedules.dispatch()
+    monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: [("orgs", "0099")])
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "manage.py migrate" in answer.json()["checks"]["migrations"]
+    assert answer.json()["checks"]["worker"] == "unknown"
+
+
+@pytest.mark.django_db
+def test_migrations_are_looked_up_until_they_are_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert health._migrated()
+    monkeypatch.setattr(health, "MigrationExecutor", None)
+    assert health._migrated()
+
+
+def test_readyz_says_that_the_database_is_away(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OperationalError("connection refused: secret details")
+
+    monkeypatch.setattr(health.connection, "ensure_connection", away)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {
+        "database": "It does not answer.",
+        "migrations": "unknown",
+        "worker": "unknown",
+    }
