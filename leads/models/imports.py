@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from leadpilot.lib import clock
-from leadpilot.orgs.tenancy import TenantModel
+from leadpilot.orgs.tenancy import TenantForeignKey, TenantModel
 
 
 class ImportStatus(models.TextChoices):
@@ -16,7 +16,11 @@ class ImportStatus(models.TextChoices):
 
 
 class LeadImport(TenantModel):
-    """`mapping` is {column title: lead field or ""}; `errors` keeps the rows that were not taken, with reasons."""
+    """`mapping` is {column title: lead field, "custom" or ""}.
+
+    `content` is the file until it has been read; without content the file was read by the command line. `processed` and
+    the counts move with each batch, in its transaction, so that another worker can go on where one died.
+    """
 
     created_by = models.ForeignKey("orgs.User", null=True, on_delete=models.SET_NULL, related_name="+")
     file_name = models.CharField(max_length=255)
@@ -33,7 +37,6 @@ class LeadImport(TenantModel):
     updated = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
-    errors = models.JSONField(default=list, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -50,3 +53,31 @@ class LeadImport(TenantModel):
 
     def __str__(self) -> str:
         return self.file_name
+
+
+class ImportProblem(TenantModel):
+    """Why a row was not taken, or a value of it; `row` is its number in the spreadsheet."""
+
+    class Outcome(models.TextChoices):
+        REJECTED = "rejected", "Rejected"
+        SKIPPED = "skipped", "Skipped"
+
+    lead_import = TenantForeignKey(LeadImport, on_delete=models.CASCADE, related_name="problems")
+    outcome = models.CharField(max_length=8, choices=Outcome)
+    row = models.PositiveIntegerField()
+    field = models.CharField(max_length=40)
+    value = models.TextField(blank=True)
+    message = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["rejected", "skipped"]), name="import_problem_outcome_known"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["org", "lead_import", "row"], name="problems_of_import")
+        ]  # result, download
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.message}"

@@ -1,0 +1,170 @@
+"""The statements of an import: thousands of rows each, sent as one JSON value.
+
+`lower()` is not leakproof, so under row security its index is not used in searches (only for ON CONFLICT): existing leads
+are found by one hash join a batch over the organization's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from leadpilot.lib import clock
+from leadpilot.lib.ids import new_id
+from leads import domains
+from leads.models import Company, Lead, LeadStatus
+from leads.validation import LENGTHS, URL_FIELDS
+
+if TYPE_CHECKING:
+    from leads.services.import_rows import Candidate
+
+TEXTS = (*LENGTHS, *URL_FIELDS, "time_zone")  # optional text columns of a lead
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The lead that a row is about; not `by_email` means by name and company."""
+
+    lead_id: UUID
+    email: str
+    by_email: bool
+
+
+def lock(org_id: UUID) -> None:
+    """Let one import of this organization write at a time, to the end of the transaction: no deadlocks, no races."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('leads-import:' || %s, 0))", [str(org_id)]
+        )
+
+
+def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
+    """Row number → the lead with this address, else the lead with this name and company."""
+    if not candidates:
+        return {}
+    rows = [
+        {
+            "n": c.row,
+            "email": c.fields["email"],
+            "name": c.fields["name"],
+            "company": c.fields.get("company", ""),
+        }
+        for c in candidates
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off")  # the planner does not know how many rows come
+        cursor.execute(
+            """
+            WITH r AS MATERIALIZED (
+                SELECT * FROM jsonb_to_recordset(%(rows)s) AS r(n int, email text, name text, company text)
+            )
+            SELECT r.n, l.id, l.email, false AS by_email FROM r JOIN leads_lead l
+                ON lower(l.name) = lower(r.name) AND lower(l.company) = lower(r.company)
+                WHERE l.org_id = %(org)s AND r.company <> '' AND l.company <> ''
+            UNION ALL
+            SELECT r.n, l.id, l.email, true FROM r JOIN leads_lead l ON lower(l.email) = r.email
+                WHERE l.org_id = %(org)s
+            """,
+            {"rows": Jsonb(rows), "org": org_id},
+        )
+        found: dict[int, Match] = {}
+        for number, lead_id, email, by_email in cursor.fetchall():
+            if by_email or number not in found:
+                found[number] = Match(lead_id, email, by_email)
+        cursor.execute("SET LOCAL enable_nestloop = on")
+    return found
+
+
+def company_ids(org_id: UUID, leads: Sequence[Mapping[str, Any]]) -> dict[str, UUID]:
+    """Domain → company for all these leads; companies not yet known are made."""
+    names: dict[str, str] = {}
+    for fields in leads:
+        domain = domains.company_domain(fields["email"], fields.get("website_url", ""))
+        if domain and not names.get(domain):
+            names[domain] = fields.get("company", "")
+    companies = Company.objects.for_org(org_id)  # type: ignore[attr-defined]
+    known = dict(companies.filter(domain__in=list(names)).values_list("domain", "id"))
+    missing = [Company(org_id=org_id, domain=d, name=names[d]) for d in sorted(names.keys() - known.keys())]
+    if missing:
+        Company.objects.bulk_create(missing, ignore_conflicts=True, batch_size=2000)
+        known.update(companies.filter(domain__in=[c.domain for c in missing]).values_list("domain", "id"))
+    return known
+
+
+def insert(
+    org_id: UUID,
+    import_id: UUID | None,
+    candidates: Sequence[Candidate],
+    companies: Mapping[str, UUID],
+    origin: str,
+) -> set[int]:
+    """Write new leads; returns the row numbers of those that were really new. `origin` is the source of rows without one."""
+    if not candidates:
+        return set()
+    rows, numbers = [], {}
+    for candidate in candidates:
+        lead_id = new_id()
+        numbers[lead_id] = candidate.row
+        row = _row(candidate, companies)
+        rows.append({"id": str(lead_id), **row, "source": row["source"] or origin})
+    columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
+    fixed = _defaults(set(columns), org_id=org_id, lead_import_id=import_id)
+    sql = (
+        f"INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
+        f"SELECT {', '.join('r.' + c for c in columns)}, {', '.join(['%s'] * len(fixed))} "
+        f"FROM jsonb_to_recordset(%s) AS r(id uuid, {_TYPED}) "
+        "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*fixed.values(), Jsonb(rows)])
+        return {numbers[lead_id] for (lead_id,) in cursor.fetchall()}
+
+
+_TYPED = (
+    f"name text, email text, {', '.join(f'{t} text' for t in TEXTS)}, "
+    "tags text[], custom_fields jsonb, company_profile_id uuid"
+)
+
+
+def _row(candidate: Candidate, companies: Mapping[str, UUID]) -> dict[str, Any]:
+    fields = candidate.fields
+    domain = domains.company_domain(fields["email"], fields.get("website_url", ""))
+    company = companies.get(domain)
+    return {
+        **{name: fields.get(name, "") for name in ("name", "email", *TEXTS)},
+        "tags": fields.get("tags", []),
+        "custom_fields": fields.get("custom_fields", {}),
+        "company_profile_id": str(company) if company else None,
+    }
+
+
+def _defaults(given: set[str], **fixed: Any) -> dict[str, Any]:
+    """Column → value for all columns of a lead that rows do not bring, from the model itself."""
+    blank = Lead(status=LeadStatus.NEW, updated_at=clock.now(), **fixed)
+    return {
+        f.column: f.get_db_prep_save(getattr(blank, f.attname), connection)
+        for f in Lead._meta.concrete_fields
+        if f.column not in given
+    }
+
+
+def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], companies: Mapping[str, UUID]) -> None:
+    """Bring leads up to date: what the file leaves empty stays, and so do address and status; tags are added."""
+    if not old:
+        return
+    rows = [{"id": str(lead_id), **_row(candidate, companies)} for candidate, lead_id in old]
+    texts = ", ".join(f"{t} = coalesce(nullif(r.{t}, ''), l.{t})" for t in TEXTS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE leads_lead l SET name = r.name, {texts}, "  # noqa: S608 (names of our own columns)
+            "tags = l.tags || ARRAY(SELECT t FROM unnest(r.tags) t WHERE t <> ALL (l.tags)), "
+            "custom_fields = l.custom_fields || r.custom_fields, "
+            "company_profile_id = coalesce(l.company_profile_id, r.company_profile_id), updated_at = %s "
+            f"FROM jsonb_to_recordset(%s) AS r(id uuid, {_TYPED}) WHERE l.org_id = %s AND l.id = r.id",
+            [clock.now(), Jsonb(rows), org_id],
+        )

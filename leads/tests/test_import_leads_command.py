@@ -1,0 +1,122 @@
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from leadpilot.orgs.tenancy import org_context
+from leads.models import Lead, LeadImport
+
+pytestmark = pytest.mark.django_db
+
+
+def run(path: Path, *args: str) -> dict:
+    out = StringIO()
+    call_command("import_leads", str(path), "--org", "acme", "--json", *args, stdout=out)
+    return json.loads(out.getvalue().splitlines()[-1])
+
+
+@pytest.fixture
+def table(tmp_path):
+    def make(text, name="leads.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+        return path
+
+    return make
+
+
+def leads(org):
+    with org_context(org.pk):
+        return list(Lead.objects.for_org(org).order_by("email"))
+
+
+def test_it_creates_leads_and_prints_the_counts(org, table):
+    result = run(
+        table(
+            "name,email,company\nAda Lovelace,Ada@Engine.example,Engine\nBob Ross,bob@paint.example,Paint\n"
+        )
+    )
+    assert result == {"created": 2, "updated": 0, "skipped": 0, "rejected": 0, "errors": []}
+    ada, _ = leads(org)
+    assert (ada.name, ada.email, ada.company) == ("Ada Lovelace", "ada@engine.example", "Engine")
+    assert ada.company_profile_id is not None
+    assert ada.source == "Import: leads.csv"
+    with org_context(org.pk):
+        assert ada.company_profile.domain == "engine.example"
+
+
+def test_a_second_run_updates_and_doubles_nothing(org, table):
+    path = table("name,email,phone\nAda Lovelace,ada@engine.example,123\n")
+    run(path)
+    result = run(table("name,email,phone,title\nAda Byron,ADA@engine.example,,Countess\n"))
+    assert (result["created"], result["updated"]) == (0, 1)
+    (ada,) = leads(org)
+    assert (ada.name, ada.phone, ada.title) == ("Ada Byron", "123", "Countess")
+
+
+def test_a_dry_run_prints_the_same_numbers_and_writes_nothing(org, table):
+    path = table(
+        "name,email\nAda Lovelace,ada@engine.example\nX,x@y.example\nBob,nothing\nAda,ada@engine.example\n"
+    )
+    dry = run(path, "--dry-run")
+    assert leads(org) == []
+    with org_context(org.pk):
+        assert not LeadImport.objects.exists()
+    assert run(path) == dry
+    assert (dry["created"], dry["skipped"], dry["rejected"]) == (1, 1, 2)
+    assert [(e["row"], e["field"], e["value"]) for e in dry["errors"]] == [
+        (3, "name", "X"),
+        (4, "email", "nothing"),
+        (5, "email", "ada@engine.example"),
+    ]
+
+
+def test_columns_can_be_mapped_by_hand(org, table):
+    result = run(
+        table("Wer,Wohin,Was\nAda Lovelace,ada@engine.example,Engine\n"),
+        "--map",
+        "wer=name",
+        "--map",
+        "Was=company",
+    )
+    assert result["created"] == 1
+    assert leads(org)[0].company == "Engine"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"name,company\nAda,Engine\n", "No column holds email addresses"),
+        (b"%PDF-1.7 nothing", "PDF"),
+        (b"Ada,ada@engine.example\n", "put a first row above it"),
+        (b"\x00\x01\x02" * 100, "not a text file"),
+        (b"<html><body>no</body></html>", "web page"),
+    ],
+)
+def test_a_file_that_cannot_be_read_exits_with_2(org, table, content, words):
+    with pytest.raises(CommandError, match=words) as caught:
+        run(table(content))
+    assert caught.value.returncode == 2
+    assert leads(org) == []
+
+
+def test_a_missing_file_exits_with_2(org, tmp_path):
+    with pytest.raises(CommandError, match="There is no file") as caught:
+        run(tmp_path / "nowhere.csv")
+    assert caught.value.returncode == 2
+
+
+def test_an_unknown_organization_is_named(org, table):
+    with pytest.raises(CommandError, match="nobody"):
+        call_command("import_leads", str(table("name,email\n")), "--org", "nobody")
+
+
+def test_without_json_it_speaks_to_people(org, table):
+    out = StringIO()
+    path = table("name,email\nAda Lovelace,ada@engine.example\nBob,\n")
+    call_command("import_leads", str(path), "--org", "acme", stdout=out)
+    assert "2 rows: 1 created, 0 updated, 0 skipped, 1 rejected." in out.getvalue()
+    assert "Row 3, email: The email address is missing" in out.getvalue()
