@@ -6,7 +6,7 @@ Each check adds its reason to the trace; the strictest outcome wins; the whole i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,8 @@ def propose(
     confidence: float | None = None,
     situation: dict[str, Any] | None = None,
 ) -> Verdict:
-    """May this be done? Writes the Decision with its trace, and takes a place of the limits when it is allowed.
+    """May this be done? Writes the Decision with its trace, and takes a place of the limits when it is allowed. When it
+    is not, the verdict that comes back has only the reasons that stand in the way.
 
     A person (`actor`) needs no approval and no confidence, and is bound by Stop, suppression and closed leads all the
     same. Raises ValueError for an unknown action.
@@ -100,7 +101,9 @@ def propose(
         said.append(_take_limits(proposal))
     verdict = verdicts.combine(said)
     _record(proposal, verdict, said)
-    return verdict
+    if verdict.allowed:
+        return verdict
+    return replace(verdict, reasons=verdicts.combine(v for v in said if not v.allowed).reasons)
 
 
 def _take_limits(proposal: Proposal) -> Verdict:
