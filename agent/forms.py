@@ -110,5 +110,7 @@ class ConfigForm(forms.ModelForm):
         cleaned = super().clean() or {}
         start, end = cleaned.get("schedule_start_time"), cleaned.get("schedule_end_time")
         if start and end and end <= start:
-            self.add_error("schedule_end_time", f"{end:%H:%M} is not after {start:%H:%M}; choose a later end.")
+            self.add_error(
+                "schedule_end_time", f"{end:%H:%M} is not after {start:%H:%M}; choose a later end."
+            )
         return cleaned

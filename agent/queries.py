@@ -15,7 +15,16 @@ from campaigns.rendering import compose
 from leadpilot.lib.errors import DomainError
 from leads.models import Fact
 
-RELATED = ("lead", "campaign", "enrollment__mailbox", "in_reply_to__mailbox", "agent", "decided_by", "message", "org")
+RELATED = (
+    "lead",
+    "campaign",
+    "enrollment__mailbox",
+    "in_reply_to__mailbox",
+    "agent",
+    "decided_by",
+    "message",
+    "org",
+)
 FILTERS = {
     "pending": (DraftStatus.PENDING_APPROVAL,),
     "approved": (DraftStatus.APPROVED, DraftStatus.SENT),
@@ -27,7 +36,11 @@ def draft_list(
     org: Any, *, state: str = "pending", q: str = "", campaign: str = "", agent: str = "", lead: str = ""
 ) -> QuerySet[Draft]:
     """Drafts of a state; those that wait come oldest first and each lead's steps together, decided ones newest first."""
-    drafts = Draft.objects.for_org(org).filter(status__in=FILTERS.get(state, FILTERS["pending"])).select_related(*RELATED)
+    drafts = (
+        Draft.objects.for_org(org)
+        .filter(status__in=FILTERS.get(state, FILTERS["pending"]))
+        .select_related(*RELATED)
+    )
     if q:
         words = Q(lead__name__icontains=q) | Q(lead__company__icontains=q) | Q(subject__icontains=q)
         drafts = drafts.filter(words | Q(lead__email__icontains=q))
@@ -77,7 +90,9 @@ class DraftPage:
 def draft_page(draft: Draft) -> DraftPage:
     """The mail as it will leave, beside the facts its sentences rest on."""
     ids = list(dict.fromkeys(fact_id for s in draft.sentences for fact_id in s.get("fact_ids", [])))
-    facts = {str(f.pk): f for f in Fact.objects.for_org(draft.org_id).filter(pk__in=ids).select_related("page")}
+    facts = {
+        str(f.pk): f for f in Fact.objects.for_org(draft.org_id).filter(pk__in=ids).select_related("page")
+    }
     numbers = {fact_id: number for number, fact_id in enumerate((i for i in ids if i in facts), 1)}
     sender, footer, problem = _surroundings(draft)
     return DraftPage(

@@ -34,7 +34,9 @@ def agent_status(request: HttpRequest) -> dict[str, Any]:
     if org is None or membership is None:
         return {"running": False, "state": "idle", "activity": "", "can_control": False}
     config = AgentConfig.objects.for_org(org).first()
-    running = bool(config and config.is_enabled and config.status == ConfigStatus.RUNNING and not org.halted_at)
+    running = bool(
+        config and config.is_enabled and config.status == ConfigStatus.RUNNING and not org.halted_at
+    )
     state, activity, detail = _line(org, config, running)
     return {
         "running": running,
@@ -65,7 +67,11 @@ def _line(org: Organization, config: AgentConfig | None, running: bool) -> tuple
             return "error", config.status_reason or "The agent ran into an error.", ""
         return "idle", "The agent is not started.", ""
     task = AgentTask.objects.for_org(org).filter(status=TaskStatus.RUNNING).select_related("lead").first()
-    waiting = AgentTask.objects.for_org(org).filter(status=TaskStatus.PENDING, scheduled_for__lte=clock.now()).count()
+    waiting = (
+        AgentTask.objects.for_org(org)
+        .filter(status=TaskStatus.PENDING, scheduled_for__lte=clock.now())
+        .count()
+    )
     detail = f"{waiting} more to do" if waiting else ""
     if task is not None:
         return "running", DOING[task.task_type].format(lead=task.lead.name if task.lead else "a lead"), detail
@@ -77,7 +83,9 @@ def _line(org: Organization, config: AgentConfig | None, running: bool) -> tuple
 
 
 def _idle_text(org: Organization) -> str:
-    queued = Message.objects.for_org(org).filter(status__in=[MessageStatus.QUEUED, MessageStatus.DEFERRED]).count()
+    queued = (
+        Message.objects.for_org(org).filter(status__in=[MessageStatus.QUEUED, MessageStatus.DEFERRED]).count()
+    )
     if queued:
         return f"{queued} mail{'s' if queued != 1 else ''} on the way"
     approvals = waiting_for_approval(org)

@@ -54,6 +54,7 @@ _WEEKDAY = re.compile(
     rf"\b(?:back|return\w*|until|wieder|zurück|ab|bis)\b[^.\n]{{0,40}}?\b(?P<day>{'|'.join(DAYS)})\b", re.I
 )
 FARTHEST = timedelta(days=370)
+RECENT = timedelta(days=120)  # a bare date this long ago is past, not next year's
 
 
 def return_date(text: str, received: date) -> date | None:
@@ -73,13 +74,20 @@ def _all_dates(text: str, received: date) -> list[date]:
         for match in pattern.finditer(text):
             parts = match.groupdict()
             month = int(parts["m"]) if parts.get("m") else MONTHS[parts["n"].lower()]
-            years = [int(parts["y"])] if parts.get("y") else [received.year, received.year + 1]
-            for year in years:
-                day = _day(year, month, int(parts["d"]))
-                if day and day >= received:
-                    found.append(day)
-                    break
+            day = _named_day(parts.get("y"), month, int(parts["d"]), received)
+            if day:
+                found.append(day)
     return found
+
+
+def _named_day(year: str | None, month: int, day: int, received: date) -> date | None:
+    """The day meant: without a year the coming one, unless it has just been ("from 20 November to 2 January")."""
+    if year:
+        return _day(int(year), month, day)
+    this_year = _day(received.year, month, day)
+    if this_year is None or this_year >= received - RECENT:
+        return this_year
+    return _day(received.year + 1, month, day)
 
 
 def _day(year: int, month: int, day: int) -> date | None:

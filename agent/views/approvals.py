@@ -64,7 +64,12 @@ def _filters(request: OrgRequest) -> dict[str, str]:
 
 
 def _page(
-    request: OrgRequest, draft: Draft | None, *, form: DraftForm | None = None, error: str = "", status: int = 200
+    request: OrgRequest,
+    draft: Draft | None,
+    *,
+    form: DraftForm | None = None,
+    error: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     asked = _filters(request)
     page = Paginator(queries.draft_list(request.org, **asked), PAGE).get_page(request.GET.get("page"))
@@ -133,7 +138,9 @@ def _reject(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
 def _decide(request: OrgRequest, draft: Draft, act: Any) -> HttpResponse:
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        return _page(request, draft, error="version: is missing; reload the page and decide again.", status=422)
+        return _page(
+            request, draft, error="version: is missing; reload the page and decide again.", status=422
+        )
     try:
         said = act(request, draft, form)
     except DomainError as error:
@@ -166,7 +173,9 @@ def _find(request: OrgRequest, pk: str) -> Draft | None:
         return None
 
 
-def _report(request: OrgRequest, draft: Draft | None, tried: int, failed: list[tuple[Draft, str]]) -> HttpResponse:
+def _report(
+    request: OrgRequest, draft: Draft | None, tried: int, failed: list[tuple[Draft, str]]
+) -> HttpResponse:
     if failed:
         reasons = "; ".join(f"{d.lead.name}: {reason}" for d, reason in failed[:5])
         text = f"{tried - len(failed)} of {tried} approved. {reasons}"
@@ -194,7 +203,11 @@ def _done(
     request: OrgRequest, draft: Draft | None, text: str, *, stay: bool = False, tone: str = "success"
 ) -> HttpResponse:
     """Show the queue again: the same draft, or the next one; with an undo where there is something to undo."""
-    here = reverse("agent:approval_detail", args=[draft.pk]) if draft and stay else reverse("agent:approval_list")
+    here = (
+        reverse("agent:approval_detail", args=[draft.pk])
+        if draft and stay
+        else reverse("agent:approval_list")
+    )
     if not wants_fragment(request):
         getattr(messages, {"danger": "error"}.get(tone, tone))(request, text)
         return redirect(here)

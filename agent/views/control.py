@@ -73,7 +73,9 @@ def _page(request: OrgRequest, form: ConfigForm, status: int = 200) -> HttpRespo
 def _activity(request: OrgRequest) -> dict[str, Any]:
     kind = request.GET.get("type", "")
     q = request.GET.get("q", "").strip()
-    logs = AgentLog.objects.for_org(request.org).select_related("lead", "agent", "actor").order_by("-created_at")
+    logs = (
+        AgentLog.objects.for_org(request.org).select_related("lead", "agent", "actor").order_by("-created_at")
+    )
     if kind in LogType.values:
         logs = logs.filter(log_type=kind)
     if q:
@@ -121,9 +123,13 @@ def stop(request: OrgRequest) -> HttpResponse:
 def _switched(request: OrgRequest, said: str) -> HttpResponse:
     if wants_fragment(request):
         response = render(request, "components/agent_status.html", {**agent_status(request), "oob": True})
-        response["HX-Trigger"] = json.dumps({"toast": {"message": said, "tone": "success"}, "agent-switched": True})
+        response["HX-Trigger"] = json.dumps(
+            {"toast": {"message": said, "tone": "success"}, "agent-switched": True}
+        )
         return response
     messages.success(request, said)
     back = request.headers.get("Referer", "")
-    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return redirect(back if safe else "agent:control_center")

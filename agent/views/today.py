@@ -71,11 +71,36 @@ def _tiles(org: Organization, sent: int, replies: int) -> list[dict[str, Any]]:
             "tone": "accent" if waiting else "",
             "hint": "drafts to approve",
         },
-        {"label": "Unread answers", "value": unread_threads(org), "href": reverse("campaigns:inbox"), "hint": "inbox"},
-        {"label": "Sent today", "value": sent, "href": reverse("campaigns:message_list") + "?status=sent", "hint": ""},
-        {"label": "Answers today", "value": replies, "href": reverse("campaigns:inbox"), "hint": "from people"},
-        {"label": "Researched today", "value": researched, "href": f"{leads}?status=researched", "hint": "leads"},
-        {"label": "Skipped", "value": skipped, "href": f"{leads}?status=skipped", "hint": "too little to write"},
+        {
+            "label": "Unread answers",
+            "value": unread_threads(org),
+            "href": reverse("campaigns:inbox"),
+            "hint": "inbox",
+        },
+        {
+            "label": "Sent today",
+            "value": sent,
+            "href": reverse("campaigns:message_list") + "?status=sent",
+            "hint": "",
+        },
+        {
+            "label": "Answers today",
+            "value": replies,
+            "href": reverse("campaigns:inbox"),
+            "hint": "from people",
+        },
+        {
+            "label": "Researched today",
+            "value": researched,
+            "href": f"{leads}?status=researched",
+            "hint": "leads",
+        },
+        {
+            "label": "Skipped",
+            "value": skipped,
+            "href": f"{leads}?status=skipped",
+            "hint": "too little to write",
+        },
     ]
 
 
