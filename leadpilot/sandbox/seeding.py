@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from agent.models import AgentConfig
+from agent.services import control
 from campaigns.models import Campaign, CampaignStatus, InboundKind, Mailbox, SequenceStep
 from campaigns.models.campaign import WEEKDAYS, CampaignMailbox
 from campaigns.models.mailbox import Security
@@ -17,7 +17,7 @@ from leadpilot.orgs.models import Organization, User
 from leadpilot.orgs.services import create_organization, organization_id
 from leadpilot.orgs.tenancy import org_context
 from leadpilot.sandbox.world import DATA, World
-from leads.models import Lead
+from leads.services import imports
 
 LEAD_COLUMNS = ("Name", "Email", "Company", "Title", "Website", "LinkedIn", "Location", "Time zone", "Tags")
 
@@ -37,7 +37,8 @@ def seed_demo(world: World) -> bool:
         with org_context(org.pk):
             mailbox = _mailbox(org, plan["mailbox"])
             _campaign(org, owner, mailbox, plan["campaign"])
-            AgentConfig.objects.create(org=org, schedule_enabled=False)
+            # At any hour, and all of the list at once: the default of 20 actions an hour would stop half-way.
+            control.update_config(org=org, by=owner, schedule_enabled=False, max_actions_per_hour=200)
             _leads(org, owner, world)
     return True
 
@@ -105,19 +106,12 @@ def _campaign(org: Organization, owner: User, mailbox: Mailbox, plan: dict[str, 
 
 
 def _leads(org: Organization, owner: User, world: World) -> None:
-    for person in world.leads():
-        company = world.company(person.company)
-        Lead.objects.create(
-            org=org,
-            owner=owner,
-            name=person.name,
-            email=person.email,
-            company=company.name if company else "",
-            title=person.title,
-            website_url=company.website_url if company else "",
-            linkedin_url=person.linkedin_url,
-            location=person.location,
-            time_zone=person.timezone,
-            tags=["demo"],
-            source="import",
+    """Through the import, as a person would bring them."""
+    uploaded = imports.upload(
+        org=org, by=owner, file_name="autumn-leads.csv", file=io.BytesIO(leads_csv(world))
+    )
+    done = imports.start(lead_import=uploaded, mapping=uploaded.mapping, update_existing=True, by=owner)
+    if done.created != len(world.leads()):
+        raise RuntimeError(
+            f"Only {done.created} of {len(world.leads())} demo leads were imported: {done.failure}"
         )

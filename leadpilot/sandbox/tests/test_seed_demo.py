@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
-from agent.models import AgentConfig
+from agent.models import Agent, AgentConfig
 from campaigns.models import Campaign, Mailbox
 from leadpilot.orgs.models import Organization, Role, User
 from leadpilot.orgs.services import organization_id
@@ -12,7 +12,7 @@ from leadpilot.orgs.tenancy import org_context
 from leadpilot.sandbox.seeding import seed_demo
 from leadpilot.sandbox.testing import running_sandbox
 from leadpilot.sandbox.world import REFERENCE_DAY, load_world
-from leads.models import Lead
+from leads.models import Lead, LeadImport
 
 pytestmark = pytest.mark.django_db
 WORLD = load_world(REFERENCE_DAY)
@@ -53,6 +53,18 @@ def test_everybody_on_the_list_is_a_lead_with_time_zone_and_site(demo):
     assert maren.time_zone == "Europe/Amsterdam"
     assert maren.status == "new"
     assert "demo" in maren.tags
+
+
+def test_the_leads_came_through_the_import_without_a_complaint(demo):
+    done = LeadImport.objects.for_org(demo).get()
+    assert (done.status, done.created, done.rejected, done.skipped) == ("completed", len(WORLD.leads()), 0, 0)
+    assert done.created_by.email == "demo@leadpilot.example"
+
+
+def test_leads_of_one_company_share_it(demo):
+    people = Lead.objects.for_org(demo).filter(email__endswith="@brightwave.example")
+    assert people.count() == 2
+    assert {lead.company_profile.domain for lead in people} == {"brightwave.example"}
 
 
 def test_two_leads_have_nothing_but_a_name_and_an_address(demo):
@@ -100,6 +112,8 @@ def test_the_agent_waits_for_start_and_keeps_no_hours(demo):
     config = AgentConfig.objects.for_org(demo).get()
     assert not config.is_enabled
     assert not config.schedule_enabled
+    assert config.max_actions_per_hour >= 100
+    assert Agent.objects.for_org(demo).count() == 9
     assert config.require_approval_for == ["send_message", "book_meeting"]
 
 
