@@ -1,0 +1,95 @@
+"""What people may do with a task: approve it, refuse it, cancel it, try it again. Each is done once."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from agent.engine.queue import DRAIN_JOB
+from agent.models import AgentTask, LogType, TaskStatus
+from agent.services.log import log
+from leadpilot.lib import clock, jobs
+from leadpilot.lib.errors import Conflict, DomainError
+from leadpilot.orgs.models import User
+
+
+@transaction.atomic
+def approve_task(*, task: AgentTask, by: User) -> AgentTask:
+    """Let a waiting task go on. Raises Conflict when it was decided already."""
+    now = clock.now()
+    moved = _move(
+        task,
+        (TaskStatus.AWAITING_APPROVAL,),
+        TaskStatus.PENDING,
+        approved_by=by,
+        approved_at=now,
+        scheduled_for=now,
+    )
+    return _told(moved, "approved", by)
+
+
+@transaction.atomic
+def reject_task(*, task: AgentTask, by: User, reason: str) -> AgentTask:
+    """Refuse a waiting task. Raises DomainError without a reason, Conflict when it was decided already."""
+    if not reason.strip():
+        raise DomainError("reason: is empty; a few words are enough.", field="reason")
+    moved = _move(
+        task,
+        (TaskStatus.AWAITING_APPROVAL,),
+        TaskStatus.CANCELLED,
+        rejection_reason=reason.strip(),
+        completed_at=clock.now(),
+    )
+    return _told(moved, "refused", by, reason.strip())
+
+
+@transaction.atomic
+def cancel_task(*, task: AgentTask, by: User) -> AgentTask:
+    """Take a task that has not begun out of the queue. Raises Conflict when it is running or over."""
+    waiting = (TaskStatus.PENDING, TaskStatus.AWAITING_APPROVAL)
+    return _told(_move(task, waiting, TaskStatus.CANCELLED, completed_at=clock.now()), "cancelled", by)
+
+
+@transaction.atomic
+def retry_task(*, task: AgentTask, by: User) -> AgentTask:
+    """Try a failed task anew, with all its attempts. Raises Conflict when it did not fail, or is open already."""
+    same = AgentTask.objects.for_org(task.org_id).filter(
+        dedupe_key=task.dedupe_key,
+        status__in=[TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.AWAITING_APPROVAL],
+    )
+    if task.dedupe_key and same.exists():
+        raise Conflict("The same work is in the queue already.")
+    moved = _move(
+        task,
+        (TaskStatus.FAILED,),
+        TaskStatus.PENDING,
+        attempts=0,
+        retry_count=0,
+        completed_at=None,
+        scheduled_for=clock.now(),
+    )
+    return _told(moved, "tried again", by)
+
+
+def _move(task: AgentTask, from_: tuple[TaskStatus, ...], to: TaskStatus, **values: object) -> AgentTask:
+    rows = AgentTask.objects.for_org(task.org_id).filter(pk=task.pk, status__in=from_)
+    moved = rows.update(status=to, updated_at=clock.now(), **values)
+    task.refresh_from_db()
+    if not moved:
+        raise Conflict(f"This task is {task.get_status_display().lower()} now. Nothing was done twice.")
+    return task
+
+
+def _told(task: AgentTask, what: str, by: User, reason: str = "") -> AgentTask:
+    log(
+        org=task.org_id,
+        log_type=LogType.APPROVAL,
+        action_type=f"task.{what.replace(' ', '_')}",
+        task=task,
+        lead=task.lead_id,
+        actor=by,
+        message=f"{by.display_name}: “{task.get_task_type_display()}” {what}.",
+        reasoning=reason,
+    )
+    if task.status == TaskStatus.PENDING:
+        jobs.wake(DRAIN_JOB, task.org_id)
+    return task
