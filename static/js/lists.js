@@ -58,6 +58,25 @@ function scopeOf(element) {
   return element.closest("form") || document;
 }
 
+/** A list that the server sends anew keeps its place, and the focus goes to its current row. */
+let place = null;
+
+function keepPlace(event) {
+  const list = document.querySelector(".split-list");
+  if (!event.detail.shouldSwap || !list || !event.detail.target?.contains?.(list)) return;
+  place = { top: list.scrollTop, focused: list.contains(document.activeElement) };
+}
+
+function restorePlace() {
+  const list = place && document.querySelector(".split-list");
+  if (!list) return;
+  list.scrollTop = place.top;
+  const current = list.querySelector(".row.is-current");
+  current?.scrollIntoView({ block: "nearest" });
+  if (place.focused) current?.focus({ preventScroll: true });
+  place = null;
+}
+
 let lastTicked = null;
 
 function onClick(event) {
@@ -85,6 +104,8 @@ function onChange(event) {
 export function start() {
   document.addEventListener("click", onClick);
   document.addEventListener("change", onChange);
+  document.body.addEventListener("htmx:beforeSwap", keepPlace);
+  document.body.addEventListener("htmx:afterSettle", restorePlace);
   const refresh = () => {
     for (const bar of document.querySelectorAll("[data-bulk]")) updateBulk(scopeOf(bar));
   };
