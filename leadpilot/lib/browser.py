@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from leadpilot.lib import outbound
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.http import FetchError, user_agent
@@ -24,6 +26,7 @@ from leadpilot.lib.wire import explain
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Request as PageRequest
     from playwright.sync_api import Response as PageResponse
 
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -70,7 +73,7 @@ class Rendered:
 
 def find_browser() -> str | None:
     """The browser to use: LEADPILOT_CHROMIUM, else an installed Chromium, else Playwright's own; None when none is."""
-    named = os.environ.get("LEADPILOT_CHROMIUM", "")
+    named = os.environ.get("LEADPILOT_CHROMIUM", "") or getattr(settings, "CHROMIUM", "")
     if named:
         return named if os.access(named, os.X_OK) else None
     for name in _NAMES:
@@ -190,7 +193,7 @@ class Browser:
             first = str(error).strip().splitlines()[0]
             raise BrowserMissing(f"The browser {self.path} does not start: {first}") from error
         self.process = Process.find(next(int(p["id"]) for p in processes if p["type"] == "browser"))
-        self._driver = Process.find(self.process.parent) if self.process else None
+        self._driver = self.process.ancestor_under(os.getpid()) if self.process else None
         self._pages = 0
 
     def _render(self, url: str, timeout: float, max_bytes: int, screenshot: bool) -> Rendered:
@@ -218,13 +221,15 @@ class Browser:
         page = context.new_page()
         context.on("page", lambda opened: opened.close())  # pop-ups
         answers: list[PageResponse] = []
-        page.on("response", lambda got: answers.append(got) if _is_document(got, page) else None)
+        asked: list[str] = []
+        page.on("request", lambda sent: asked.append(sent.url) if _is_document(sent, page) else None)
+        page.on("response", lambda got: answers.append(got) if _is_document(got.request, page) else None)
         page.goto(url, wait_until="domcontentloaded", timeout=_milliseconds(deadline))
         with contextlib.suppress(Late):
             page.wait_for_load_state(
                 "networkidle", timeout=min(_SETTLE_SECONDS * 1000, _milliseconds(deadline))
             )
-        self._refuse_if_led_astray(page.url)
+        self._refuse_if_led_astray(asked[-1] if asked else page.url, page.url)
         taken = page.evaluate(_TAKE, max_bytes + 1)
         picture = page.screenshot(timeout=_milliseconds(deadline)) if screenshot else None
         html, text = str(taken["html"]), str(taken["text"])
@@ -232,11 +237,13 @@ class Browser:
         truncated = len(html) > max_bytes or self.proxy.exhausted
         return Rendered(url, page.url, status, html[:max_bytes], text[:max_bytes], picture, truncated)
 
-    def _refuse_if_led_astray(self, address: str) -> None:
-        """A redirect, script or meta refresh that ends at a refused host shows the proxy's empty page: say so."""
+    def _refuse_if_led_astray(self, wanted: str, shown: str) -> None:
+        """A script or meta refresh that ends at a refused host shows an empty page or the browser's own: say so."""
         for refusal in list(self.proxy.refused):
-            if (refusal.host, refusal.port) == _host_and_port(address):
-                raise _refused(address, refusal)
+            if (refusal.host, refusal.port) == _host_and_port(wanted):
+                raise _refused(wanted, refusal)
+        if shown.startswith("chrome-error:"):
+            raise FetchError("connection", f"{wanted} could not be shown: the browser gave up on it.")
 
     def _wait(self, job: Future[Rendered], url: str, timeout: float) -> Rendered:
         """Wait for the thread, watching time and memory from outside, since a hung page hangs whoever asks it."""
@@ -353,9 +360,9 @@ def _too_slow(url: str, timeout: float) -> FetchError:
     return FetchError("timeout", f"{url} was not complete after {timeout:g} seconds.")
 
 
-def _is_document(response: PageResponse, page: Page) -> bool:
-    """Whether this is an answer to opening a page in the main frame."""
-    return response.request.is_navigation_request() and response.frame == page.main_frame
+def _is_document(request: PageRequest, page: Page) -> bool:
+    """Whether this opens a page in the main frame."""
+    return request.is_navigation_request() and request.frame == page.main_frame
 
 
 def _milliseconds(deadline: float) -> float:

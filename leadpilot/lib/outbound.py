@@ -89,6 +89,8 @@ def check_target(
     sandboxed = _sandbox_target(name, port)
     if sandboxed:
         return [sandboxed]
+    if _is_ip(name):
+        _require_public(name, name)
     if port not in ports:
         allowed = ", ".join(str(p) for p in sorted(ports))
         raise OutboundRefused(host, f"Port {port} of {name} is refused; only {allowed} are open for this.")

@@ -39,6 +39,13 @@ class Process:
         now = Process.find(self.pid)
         return now is not None and now.started == self.started
 
+    def ancestor_under(self, pid: int) -> Process | None:
+        """The one among its parents, or itself, that process `pid` started; None when it did not start any."""
+        seen: Process | None = self
+        while seen is not None and seen.parent != pid:
+            seen = Process.find(seen.parent) if seen.parent > 1 else None
+        return seen
+
     def group_memory(self) -> int:
         """Resident bytes of its whole process group (shared pages counted in each); 0 where that is unknown."""
         pages = 0

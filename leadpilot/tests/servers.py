@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -116,19 +116,31 @@ def web_server(routes: dict[str, Route | str], context: ssl.SSLContext | None = 
 
 
 class Canary:
-    """Listens on a private address; `connections` must stay 0."""
+    """Listens on private addresses, on a port of the web if one is free, so that only the rule about addresses keeps
+    connections away; `connections` must stay 0."""
 
     def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.place = f"127.0.0.1:{self.port}"
         self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listeners = next(filter(None, map(self._listen, (8443, 8080, 443, 80, 0))))
+        self.port = self.listeners[0].getsockname()[1]
+        self.place = f"127.0.0.1:{self.port}"
+        for listener in self.listeners:
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
-    def _accept(self) -> None:
+    def _listen(self, port: int) -> list[socket.socket]:
+        try:
+            listeners = [socket.create_server(("127.0.0.1", port))]
+            if socket.has_dualstack_ipv6():
+                with suppress(OSError):
+                    listeners.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+        except OSError:
+            return []
+        return listeners
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1
@@ -136,7 +148,10 @@ class Canary:
 
     def close(self) -> None:
         """Stop listening."""
-        self.listener.close()
+        for listener in self.listeners:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would keep the port
+            listener.close()
 
 
 @contextmanager

@@ -49,8 +49,8 @@ def web(settings: Any) -> Iterator[Any]:
 def canary() -> Iterator[Canary]:
     listener = Canary()
     yield listener
-    assert listener.connections == 0
     listener.close()
+    assert listener.connections == 0
 
 
 def failure(url: str, **options: Any) -> FetchError:

@@ -56,8 +56,8 @@ ODD = [
 def canary() -> Iterator[Canary]:
     listener = Canary()
     yield listener
-    assert listener.connections == 0
     listener.close()
+    assert listener.connections == 0
 
 
 def answers(*addresses: str) -> Any:
