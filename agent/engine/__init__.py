@@ -5,10 +5,10 @@ lease is still its own. A worker that dies loses its lease; the task is taken up
 """
 
 from agent.engine.claims import hold
-from agent.engine.drain import drain
 from agent.engine.errors import LeaseLost, TaskFailed, TaskLater, TaskNeedsApproval, TaskRetry
 from agent.engine.queue import submit, submit_many
 from agent.engine.registry import HANDLERS, ClaimedTask, handles
+from agent.engine.worker import drain
 
 __all__ = [
     "HANDLERS",
