@@ -1,0 +1,143 @@
+"""The admin console: for support work, over all organizations. What left and what came back is read, not changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from campaigns.models import (
+    Campaign,
+    Enrollment,
+    InboundMessage,
+    Mailbox,
+    Message,
+    MessageEvent,
+    Quota,
+    SendAttempt,
+    SequenceStep,
+    Thread,
+)
+from campaigns.models.campaign import CampaignMailbox
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Rows that only the services may write."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SequenceStepInline(admin.TabularInline):
+    model = SequenceStep
+    exclude = ("org",)
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Campaign)
+class CampaignAdmin(ReadOnly):
+    list_display = ("name", "org", "status", "kind", "daily_cap", "created_at")
+    list_filter = ("status", "kind")
+    search_fields = ("name", "org__name")
+    list_select_related = ("org",)
+    inlines = (SequenceStepInline,)
+
+
+@admin.register(SequenceStep)
+class SequenceStepAdmin(ReadOnly):
+    list_display = ("campaign", "number", "type", "tone", "delay_days")
+    list_select_related = ("campaign",)
+
+
+@admin.register(CampaignMailbox)
+class CampaignMailboxAdmin(ReadOnly):
+    list_display = ("campaign", "mailbox")
+    list_select_related = ("campaign", "mailbox")
+
+
+@admin.register(Enrollment)
+class EnrollmentAdmin(ReadOnly):
+    list_display = ("lead", "campaign", "status", "next_step", "next_step_at", "stop_reason")
+    list_filter = ("status", "stop_reason")
+    search_fields = ("lead__email", "campaign__name")
+    list_select_related = ("lead", "campaign")
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(ReadOnly):
+    list_display = ("email", "org", "status", "inbound_kind", "daily_cap", "last_sent_at", "last_polled_at")
+    list_filter = ("status", "inbound_kind")
+    search_fields = ("email", "org__name")
+    list_select_related = ("org",)
+    exclude = ("smtp_password", "imap_password")
+
+
+class SendAttemptInline(admin.TabularInline):
+    model = SendAttempt
+    exclude = ("org",)
+    extra = 0
+    can_delete = False
+
+
+class MessageEventInline(admin.TabularInline):
+    model = MessageEvent
+    exclude = ("org",)
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly):
+    list_display = ("subject", "to_email", "org", "status", "attempts", "scheduled_for", "sent_at")
+    list_filter = ("status", "channel", "bounced", "replied")
+    search_fields = ("to_email", "subject", "message_id")
+    list_select_related = ("org",)
+    exclude = ("raw",)
+    inlines = (SendAttemptInline, MessageEventInline)
+
+
+@admin.register(SendAttempt)
+class SendAttemptAdmin(ReadOnly):
+    list_display = ("message", "number", "outcome", "phase", "smtp_code", "started_at")
+    list_filter = ("outcome", "phase")
+    list_select_related = ("message",)
+
+
+@admin.register(MessageEvent)
+class MessageEventAdmin(ReadOnly):
+    list_display = ("message", "kind", "happened_at")
+    list_filter = ("kind",)
+    list_select_related = ("message",)
+
+
+@admin.register(Thread)
+class ThreadAdmin(ReadOnly):
+    list_display = ("subject", "lead", "mailbox", "is_open", "unread", "last_message_at")
+    list_filter = ("is_open", "unread")
+    search_fields = ("subject", "lead__email")
+    list_select_related = ("lead", "mailbox")
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(ReadOnly):
+    list_display = ("from_email", "subject", "org", "classification", "is_automatic", "received_at")
+    list_filter = ("classification", "is_automatic")
+    search_fields = ("from_email", "subject")
+    list_select_related = ("org",)
+
+
+@admin.register(Quota)
+class QuotaAdmin(ReadOnly):
+    list_display = ("org", "scope", "period", "used")
+    list_select_related = ("org",)

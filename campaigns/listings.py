@@ -1,0 +1,208 @@
+"""What the pages of inbox, campaigns and mailboxes read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from campaigns.models import (
+    Campaign,
+    Enrollment,
+    EnrollmentStatus,
+    InboundMessage,
+    Mailbox,
+    Message,
+    MessageStatus,
+    Thread,
+)
+from leads.models import Lead
+
+
+def thread_list(
+    org: Any, *, q: str = "", state: str = "open", kind: str = "", mailbox: str = ""
+) -> QuerySet[Thread]:
+    """Conversations with at least one answer, newest first, each with its latest answer's text and class."""
+    latest = InboundMessage.objects.filter(org_id=OuterRef("org_id"), thread=OuterRef("pk")).order_by(
+        "-received_at"
+    )
+    threads = (
+        Thread.objects.for_org(org)
+        .select_related("lead", "mailbox", "campaign")
+        .annotate(
+            answer_text=Subquery(latest.values("new_text")[:1]),
+            answer_class=Subquery(latest.values("classification")[:1]),
+            answered_at=Subquery(latest.values("received_at")[:1]),
+        )
+        .exclude(answered_at=None)
+    )
+    if state == "unread":
+        threads = threads.filter(unread=True, is_open=True)
+    elif state == "closed":
+        threads = threads.filter(is_open=False)
+    else:
+        threads = threads.filter(is_open=True)
+    if kind:
+        threads = threads.filter(answer_class=kind)
+    if mailbox:
+        threads = threads.filter(mailbox_id=mailbox)
+    if q:
+        named = Q(lead__name__icontains=q) | Q(lead__email__icontains=q) | Q(lead__company__icontains=q)
+        threads = threads.filter(named | Q(subject__icontains=q) | Q(answer_text__icontains=q))
+    return threads.order_by("-answered_at", "-pk")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One mail of a conversation: `message` when we wrote it, `inbound` when they did."""
+
+    at: Any
+    message: Message | None = None
+    inbound: InboundMessage | None = None
+
+
+SHOWN = (
+    MessageStatus.SENT,
+    MessageStatus.SENDING,
+    MessageStatus.QUEUED,
+    MessageStatus.DEFERRED,
+    MessageStatus.UNKNOWN,
+    MessageStatus.REFUSED,
+    MessageStatus.NOT_SENT,
+)
+
+
+def conversation(thread: Thread) -> list[Turn]:
+    """Everything said in a thread, oldest first; what has not left yet comes last."""
+    ours = (
+        Message.objects.for_org(thread.org_id)
+        .filter(thread=thread, status__in=SHOWN)
+        .select_related("approved_by")
+    )
+    theirs = InboundMessage.objects.for_org(thread.org_id).filter(thread=thread)
+    turns = [
+        Turn(message.sent_at or message.scheduled_for or message.created_at, message=message)
+        for message in ours
+    ]
+    turns += [Turn(inbound.received_at, inbound=inbound) for inbound in theirs]
+    return sorted(
+        turns, key=lambda turn: (turn.message is not None and turn.message.sent_at is None, turn.at)
+    )
+
+
+def campaign_list(org: Any, *, q: str = "", status: str = "") -> QuerySet[Campaign]:
+    """Campaigns with their counts."""
+    campaigns = Campaign.objects.for_org(org)
+    if q:
+        campaigns = campaigns.filter(Q(name__icontains=q) | Q(goal__icontains=q))
+    campaigns = campaigns.filter(status=status) if status else campaigns.exclude(status="archived")
+    return with_counts(campaigns).order_by("-created_at")
+
+
+def with_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
+    """Annotate enrolled, active, sent, answered and bounced; each from its own subquery, so that none multiplies."""
+    enrolled = _count(Enrollment.objects.all())
+    active = _count(Enrollment.objects.filter(status=EnrollmentStatus.ACTIVE))
+    sent = _count(Message.objects.filter(status=MessageStatus.SENT))
+    answered = _count(Message.objects.filter(replied=True), distinct_lead=True)
+    bounced = _count(Message.objects.filter(bounced=True), distinct_lead=True)
+    return campaigns.annotate(
+        enrolled_count=enrolled,
+        active_count=active,
+        sent_count=sent,
+        replied_count=answered,
+        bounced_count=bounced,
+    )
+
+
+def _count(rows: QuerySet[Any], *, distinct_lead: bool = False) -> Any:
+    counted = Count("lead_id", distinct=True) if distinct_lead else Count("pk")
+    mine = rows.filter(org_id=OuterRef("org_id"), campaign=OuterRef("pk")).order_by().values("campaign")
+    return Coalesce(Subquery(mine.annotate(number=counted).values("number")), 0)
+
+
+def enrollment_list(campaign: Campaign, *, q: str = "", status: str = "") -> QuerySet[Enrollment]:
+    """The leads of a campaign, running ones first."""
+    rows = (
+        Enrollment.objects.for_org(campaign.org_id)
+        .filter(campaign=campaign)
+        .select_related("lead", "mailbox")
+    )
+    if status:
+        rows = rows.filter(status=status)
+    if q:
+        rows = rows.filter(
+            Q(lead__name__icontains=q) | Q(lead__email__icontains=q) | Q(lead__company__icontains=q)
+        )
+    return rows.order_by("status", "next_step_at", "-enrolled_at")
+
+
+def message_list(org: Any, *, q: str = "", status: str = "", campaign: str = "") -> QuerySet[Message]:
+    """Everything that leaves or left, newest first."""
+    rows = Message.objects.for_org(org).select_related("lead", "mailbox", "campaign", "thread").defer("raw")
+    if status:
+        rows = rows.filter(status=status)
+    if campaign:
+        rows = rows.filter(campaign_id=campaign)
+    if q:
+        rows = rows.filter(Q(lead__name__icontains=q) | Q(to_email__icontains=q) | Q(subject__icontains=q))
+    return rows.order_by("-created_at")
+
+
+@dataclass(frozen=True)
+class StepState:
+    """A step of a lead's sequence and where its mail is."""
+
+    number: int
+    label: str
+    message: Message | None
+    is_next: bool
+
+
+def lead_steps(lead: Lead) -> tuple[Enrollment | None, Sequence[StepState]]:
+    """The lead's latest enrolment with the state of each step."""
+    enrollment = (
+        Enrollment.objects.for_org(lead.org_id)
+        .filter(lead=lead)
+        .select_related("campaign", "mailbox")
+        .order_by("-enrolled_at")
+        .first()
+    )
+    if enrollment is None:
+        return None, ()
+    messages = Message.objects.for_org(lead.org_id).filter(
+        enrollment=enrollment, email_sequence__isnull=False
+    )
+    latest = {m.email_sequence: m for m in messages.order_by("revision").defer("raw")}
+    running = enrollment.status in (EnrollmentStatus.ACTIVE, EnrollmentStatus.PAUSED)
+    return enrollment, [
+        StepState(
+            number=step.number,
+            label=step.get_type_display(),
+            message=latest.get(step.number),
+            is_next=running and step.number == enrollment.next_step,
+        )
+        for step in enrollment.campaign.steps.all()
+    ]
+
+
+def answers_waiting(thread: Thread) -> QuerySet[InboundMessage]:
+    """Answers of this conversation that nobody has handled yet."""
+    return InboundMessage.objects.for_org(thread.org_id).filter(thread=thread, handled_at=None)
+
+
+def uuid_or_empty(text: str) -> str:
+    """The text when it is a UUID, else nothing: a filter that makes no sense filters nothing."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""
+
+
+def mailbox_list(org: Any) -> QuerySet[Mailbox]:
+    """The organization's mailboxes, by address."""
+    return Mailbox.objects.for_org(org).order_by("email")

@@ -1,0 +1,265 @@
+"""Campaigns and their steps: made, changed, checked before they start, paused (SPEC SQ-1, SQ-2; seed 000, section 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from campaigns.models import (
+    Campaign,
+    CampaignStatus,
+    Enrollment,
+    Mailbox,
+    MailboxStatus,
+    SequenceStep,
+    StopReason,
+)
+from campaigns.models.campaign import WEEKDAYS, CampaignMailbox
+from campaigns.services import enrollment as enrollments
+from campaigns.services import outbox
+from leadpilot.lib import clock
+from leadpilot.lib.errors import Conflict, DomainError
+from leadpilot.orgs.models import Organization, User
+from leadpilot.orgs.services import record
+
+# Seed 000, section 6.3; the delays are working days after the step before.
+DEFAULT_STEPS: tuple[dict[str, Any], ...] = (
+    {
+        "type": "introduction",
+        "tone": "professional_friendly",
+        "personalization_depth": "high",
+        "length": "short",
+        "delay_days": 0,
+    },
+    {
+        "type": "value_proposition",
+        "tone": "consultative",
+        "personalization_depth": "medium",
+        "length": "medium",
+        "delay_days": 3,
+    },
+    {
+        "type": "case_study",
+        "tone": "educational",
+        "personalization_depth": "medium",
+        "length": "medium",
+        "delay_days": 4,
+    },
+    {
+        "type": "soft_reminder",
+        "tone": "casual",
+        "personalization_depth": "low",
+        "length": "very_short",
+        "delay_days": 5,
+    },
+    {
+        "type": "breakup",
+        "tone": "understanding",
+        "personalization_depth": "low",
+        "length": "short",
+        "delay_days": 7,
+    },
+)
+_FIELDS = {
+    *("name", "description", "goal", "offer", "tone", "audience", "call_to_action", "kind", "approval_mode"),
+    *("enroll_automatically", "window_days", "window_start", "window_end", "daily_cap", "scheduled_for"),
+}
+
+
+@dataclass(frozen=True)
+class PreflightCheck:
+    """One line of the list before activation; `blocks` means that the campaign cannot start without it."""
+
+    name: str
+    ok: bool
+    message: str
+    blocks: bool = True
+
+
+class NotReady(DomainError):
+    """A campaign that cannot be started; `checks` is its whole pre-flight list."""
+
+    def __init__(self, checks: list[PreflightCheck]) -> None:
+        super().__init__(" ".join(check.message for check in checks if not check.ok and check.blocks))
+        self.checks = checks
+
+
+@transaction.atomic
+def create_campaign(
+    *,
+    org: Organization,
+    by: User | None = None,
+    name: str,
+    mailboxes: Iterable[Mailbox] = (),
+    steps: Iterable[dict[str, Any]] | None = None,
+    **fields: Any,
+) -> Campaign:
+    """A draft campaign with its steps (the five of seed 000 unless given). Raises DomainError naming a field."""
+    campaign = Campaign(org=org, created_by=by)
+    _set(campaign, {"name": name, **fields})
+    campaign.save(force_insert=True)
+    set_mailboxes(campaign=campaign, mailboxes=mailboxes)
+    set_steps(campaign=campaign, steps=DEFAULT_STEPS if steps is None else steps)
+    record(
+        org=org,
+        actor=by,
+        action="campaign.created",
+        message=f"The campaign “{campaign}” was made.",
+        subject=campaign,
+    )
+    return campaign
+
+
+@transaction.atomic
+def update_campaign(*, campaign: Campaign, by: User | None = None, **fields: Any) -> Campaign:
+    """Change the named fields. What is approved already keeps its words. Raises DomainError naming a field."""
+    _set(campaign, fields)
+    campaign.save(update_fields=[*fields, "updated_at"])
+    record(
+        org=campaign.org,
+        actor=by,
+        action="campaign.changed",
+        message=f"Changed: {', '.join(fields)}.",
+        subject=campaign,
+    )
+    return campaign
+
+
+def _set(campaign: Campaign, fields: dict[str, Any]) -> None:
+    if unknown := fields.keys() - _FIELDS:
+        raise TypeError(f"A campaign has no field {', '.join(sorted(unknown))}.")
+    for name, value in fields.items():
+        setattr(campaign, name, value.strip() if isinstance(value, str) else value)
+    if not campaign.name:
+        raise DomainError("Give the campaign a name.", field="name")
+    if not campaign.window_days or set(campaign.window_days) - set(WEEKDAYS):
+        raise DomainError("Choose at least one day of the week to send on.", field="window_days")
+    if campaign.window_end <= campaign.window_start:
+        raise DomainError("The sending window ends before it starts.", field="window_end")
+
+
+@transaction.atomic
+def set_mailboxes(*, campaign: Campaign, mailboxes: Iterable[Mailbox]) -> None:
+    """The pool this campaign sends from. Leads that are under way keep the mailbox they know."""
+    wanted = {mailbox.pk for mailbox in mailboxes}
+    pool = CampaignMailbox.objects.for_org(campaign.org_id).filter(campaign=campaign)
+    pool.exclude(mailbox_id__in=wanted).delete()
+    present = set(pool.values_list("mailbox_id", flat=True))
+    for mailbox_id in wanted - present:
+        CampaignMailbox.objects.create(org_id=campaign.org_id, campaign=campaign, mailbox_id=mailbox_id)
+
+
+@transaction.atomic
+def set_steps(*, campaign: Campaign, steps: Iterable[dict[str, Any]]) -> None:
+    """Replace the steps, one to five, numbered in their order. Raises DomainError for another number of them."""
+    found = list(steps)
+    if not 1 <= len(found) <= 5:
+        raise DomainError("A sequence has one to five steps.", field="steps")
+    rows = SequenceStep.objects.for_org(campaign.org_id).filter(campaign=campaign)
+    rows.filter(number__gt=len(found)).delete()
+    for number, step in enumerate(found, start=1):
+        rows.update_or_create(
+            org_id=campaign.org_id, campaign=campaign, number=number, defaults={**step, "number": number}
+        )
+
+
+def preflight(*, campaign: Campaign) -> list[PreflightCheck]:
+    """What has to be right before the first mail leaves (SPEC SQ-4), each with what to do about it."""
+    pool = Mailbox.objects.for_org(campaign.org_id).filter(pk__in=campaign.pool.values("mailbox_id"))
+    working = pool.filter(status=MailboxStatus.CONNECTED)
+    org = campaign.org
+    read = working.exclude(inbound_kind="none").exists()
+    return [
+        PreflightCheck(
+            "mailbox",
+            working.exists(),
+            "A connected mailbox." if working.exists() else "Add a connected mailbox to it.",
+        ),
+        PreflightCheck(
+            "answers",
+            read,
+            "Answers are read."
+            if read
+            else "No mailbox of it is read, so answers would not stop a sequence.",
+            blocks=False,
+        ),
+        PreflightCheck(
+            "postal_address",
+            bool(org.postal_address.strip()),
+            "Your postal address stands under each mail."
+            if org.postal_address.strip()
+            else "Enter your organization's postal address in the settings: the law asks for it under each mail.",
+        ),
+        PreflightCheck("unsubscribe", True, "Each mail has an unsubscribe link and header."),
+        PreflightCheck(
+            "steps",
+            campaign.steps.exists(),
+            "It has steps." if campaign.steps.exists() else "Give it at least one step.",
+        ),
+        PreflightCheck(
+            "offer",
+            bool((campaign.offer or org.offer).strip()),
+            "It says what you offer."
+            if (campaign.offer or org.offer).strip()
+            else "Say what you offer, so that mails can.",
+            blocks=False,
+        ),
+    ]
+
+
+@transaction.atomic
+def activate(*, campaign: Campaign, by: User | None = None) -> Campaign:
+    """Start or go on. Raises NotReady with the list, Conflict for an archived or completed one."""
+    checks = preflight(campaign=campaign)
+    if any(check.blocks and not check.ok for check in checks):
+        raise NotReady(checks)
+    _move(
+        campaign,
+        by,
+        CampaignStatus.ACTIVE,
+        (CampaignStatus.DRAFT, CampaignStatus.PAUSED, CampaignStatus.ACTIVE),
+    )
+    Campaign.objects.for_org(campaign.org_id).filter(pk=campaign.pk, started_at=None).update(
+        started_at=clock.now()
+    )
+    outbox.release_due(org=campaign.org)
+    campaign.refresh_from_db()
+    return campaign
+
+
+@transaction.atomic
+def pause(*, campaign: Campaign, by: User | None = None) -> Campaign:
+    """Hold everything of it, also what is queued. Raises Conflict when it is not active."""
+    return _move(campaign, by, CampaignStatus.PAUSED, (CampaignStatus.ACTIVE, CampaignStatus.PAUSED))
+
+
+@transaction.atomic
+def archive(*, campaign: Campaign, by: User | None = None) -> Campaign:
+    """End it for good: its sequences stop, what waits is cancelled."""
+    _move(campaign, by, CampaignStatus.ARCHIVED, tuple(CampaignStatus))
+    running = Enrollment.objects.for_org(campaign.org_id).filter(
+        campaign=campaign, status__in=enrollments.RUNNING
+    )
+    for enrollment in running:
+        enrollments.stop(enrollment=enrollment, reason=StopReason.ARCHIVED, note="The campaign was archived.")
+    return campaign
+
+
+def _move(campaign: Campaign, by: User | None, to: str, allowed: tuple[str, ...]) -> Campaign:
+    rows = Campaign.objects.for_org(campaign.org_id).filter(pk=campaign.pk)
+    moved = rows.filter(status__in=allowed).exclude(status=to).update(status=to, updated_at=clock.now())
+    campaign.refresh_from_db()
+    if not moved and campaign.status != to:
+        raise Conflict(f"The campaign is {campaign.get_status_display().lower()}.")
+    if moved:
+        record(
+            org=campaign.org,
+            actor=by,
+            action=f"campaign.{to}",
+            message=f"The campaign “{campaign}” is {campaign.get_status_display().lower()}.",
+            subject=campaign,
+        )
+    return campaign

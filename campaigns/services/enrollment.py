@@ -1,0 +1,213 @@
+"""One lead's way through a campaign: enrolled, step after step, paused, resumed, stopped (SPEC SQ-3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
+
+from campaigns import windows
+from campaigns.models import (
+    Campaign,
+    CampaignStatus,
+    Enrollment,
+    EnrollmentStatus,
+    Mailbox,
+    MailboxStatus,
+    Message,
+    MessageStatus,
+    SequenceStep,
+    StopReason,
+    Thread,
+)
+from campaigns.services.transitions import cancel, move
+from leadpilot.lib import clock
+from leadpilot.lib.errors import Conflict, DomainError
+from leadpilot.orgs.models import User
+from leads.models import Lead
+from leads.models.lead import CLOSED_STATUSES
+from leads.services.suppression import find_suppression
+
+RUNNING = (EnrollmentStatus.ACTIVE, EnrollmentStatus.PAUSED)
+
+
+@transaction.atomic
+def enroll(*, campaign: Campaign, lead: Lead, by: User | None = None) -> Enrollment:
+    """Put a lead into a campaign, with the one mailbox it will hear from.
+
+    Raises DomainError when the lead is closed or suppressed or no mailbox is there, Conflict when it is enrolled already.
+    """
+    if campaign.status in (CampaignStatus.ARCHIVED, CampaignStatus.COMPLETED):
+        raise DomainError(f"The campaign “{campaign}” is {campaign.get_status_display().lower()}.")
+    if lead.status in CLOSED_STATUSES:
+        raise DomainError(f"{lead.name} is {lead.get_status_display().lower()} and is not written to.")
+    entry = find_suppression(org=lead.org, email=lead.email)
+    if entry is not None:
+        raise DomainError(f"{entry.value} is on the suppression list ({entry.get_reason_display().lower()}).")
+    now = clock.now()
+    try:
+        with transaction.atomic():
+            return Enrollment.objects.create(
+                org_id=campaign.org_id,
+                campaign=campaign,
+                lead=lead,
+                mailbox=choose_mailbox(campaign=campaign, lead=lead),
+                next_step_at=now,
+                next_reason="The first mail leaves as soon as it is approved, in the campaign's sending window.",
+                enrolled_at=now,
+            )
+    except IntegrityError as error:
+        raise Conflict(_why_enrolled(campaign, lead)) from error
+
+
+def _why_enrolled(campaign: Campaign, lead: Lead) -> str:
+    other = (
+        Enrollment.objects.for_org(campaign.org_id)
+        .filter(Q(lead=lead), Q(status__in=RUNNING) | Q(campaign=campaign))
+        .select_related("campaign")
+        .first()
+    )
+    if other is None:
+        return f"{lead.name} was enrolled by someone else just now."
+    if other.campaign_id == campaign.pk:
+        return f"{lead.name} is in this campaign already ({other.get_status_display().lower()})."
+    return f"{lead.name} is in the campaign “{other.campaign}”; a lead is in one campaign at a time."
+
+
+def choose_mailbox(*, campaign: Campaign, lead: Lead) -> Mailbox:
+    """The mailbox the lead knows already, if it is in the pool and works; else the least loaded for its size.
+
+    Raises DomainError when the pool has none that works.
+    """
+    pool = Mailbox.objects.for_org(campaign.org_id).filter(pk__in=campaign.pool.values("mailbox_id"))
+    working = list(
+        pool.filter(status=MailboxStatus.CONNECTED).annotate(
+            load=Count("enrollments", filter=Q(enrollments__status__in=RUNNING))
+        )
+    )
+    if not working:
+        raise DomainError(f"The campaign “{campaign}” has no mailbox that is connected; add one to it.")
+    known = Thread.objects.for_org(lead.org_id).filter(lead=lead).order_by("-last_message_at")
+    known_ids = list(known.values_list("mailbox_id", flat=True)[:5])
+    for mailbox_id in known_ids:
+        for mailbox in working:
+            if mailbox.pk == mailbox_id:
+                return mailbox
+    return min(working, key=lambda m: (m.load / max(1, m.daily_cap), str(m.pk)))
+
+
+def _one(enrollment: Enrollment) -> Any:
+    return Enrollment.objects.for_org(enrollment.org_id).filter(pk=enrollment.pk)
+
+
+@transaction.atomic
+def stop(*, enrollment: Enrollment, reason: str, note: str = "") -> bool:
+    """End a sequence for good and cancel what has not left yet; True when it was running."""
+    stopped = (
+        _one(enrollment)
+        .filter(status__in=RUNNING)
+        .update(
+            status=EnrollmentStatus.STOPPED,
+            stop_reason=StopReason(reason),
+            stop_note=note,
+            next_step_at=None,
+            next_reason=note or StopReason(reason).label,
+            finished_at=clock.now(),
+        )
+    )
+    cancel(
+        messages=Message.objects.for_org(enrollment.org_id).filter(enrollment=enrollment),
+        reason=f"The sequence was stopped: {note or StopReason(reason).label}",
+    )
+    enrollment.refresh_from_db()
+    return bool(stopped)
+
+
+@transaction.atomic
+def pause(*, enrollment: Enrollment, reason: str) -> bool:
+    """Hold a running sequence until `resume`; what was queued waits. True when it was active."""
+    paused = _one(enrollment).filter(status=EnrollmentStatus.ACTIVE)
+    done = bool(paused.update(status=EnrollmentStatus.PAUSED, next_reason=reason))
+    if done:
+        queued = Message.objects.for_org(enrollment.org_id).filter(
+            enrollment=enrollment, in_reply_to=None, status=MessageStatus.QUEUED
+        )
+        move(messages=queued, to=MessageStatus.HELD, reason=reason)
+    enrollment.refresh_from_db()
+    return done
+
+
+@transaction.atomic
+def resume(*, enrollment: Enrollment, at: datetime | None = None, reason: str) -> bool:
+    """Go on with a paused sequence, its next step not before `at`. Answers that came until now stop it no more.
+
+    True when it was paused.
+    """
+    now = clock.now()
+    due = max(moment for moment in (at, enrollment.next_step_at, now) if moment is not None)
+    done = (
+        _one(enrollment)
+        .filter(status=EnrollmentStatus.PAUSED)
+        .update(status=EnrollmentStatus.ACTIVE, next_step_at=due, next_reason=reason, resumed_at=now)
+    )
+    enrollment.refresh_from_db()
+    return bool(done)
+
+
+def stop_lead(*, lead: Lead, reason: str, note: str = "") -> int:
+    """Stop every running sequence of a lead and cancel what waits for it outside of sequences; returns how many stopped."""
+    with transaction.atomic():
+        running = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status__in=RUNNING)
+        count = sum(stop(enrollment=enrollment, reason=reason, note=note) for enrollment in running)
+        cancel(
+            messages=Message.objects.for_org(lead.org_id).filter(lead=lead),
+            reason=note or str(StopReason(reason).label),
+        )
+    return count
+
+
+def pause_lead(*, lead: Lead, reason: str) -> int:
+    """Pause every active sequence of a lead; returns how many."""
+    active = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status=EnrollmentStatus.ACTIVE)
+    return sum(pause(enrollment=enrollment, reason=reason) for enrollment in active)
+
+
+def advance(*, message: Message) -> None:
+    """A step really left: plan the next one in working days, or complete the sequence. Repeating changes nothing."""
+    if message.enrollment_id is None or message.email_sequence is None or message.in_reply_to_id is not None:
+        return
+    enrollment = (
+        Enrollment.objects.for_org(message.org_id)
+        .select_related("campaign", "lead", "org")
+        .get(pk=message.enrollment_id)
+    )
+    fresh = _one(enrollment).filter(status__in=RUNNING, next_step=message.email_sequence)
+    sent_at = message.sent_at or clock.now()
+    step = _next_step(message.org_id, enrollment.campaign_id, message.email_sequence)
+    if step is None:
+        fresh.update(
+            status=EnrollmentStatus.COMPLETED,
+            next_step_at=None,
+            next_reason=f"The last mail left on {sent_at:%d %B %Y}.",
+            finished_at=clock.now(),
+        )
+        return
+    window = windows.window_for(enrollment.campaign, enrollment.lead, enrollment.org)
+    due = windows.add_working_days(sent_at, step.delay_days, window)
+    fresh.update(next_step=step.number, next_step_at=due, next_reason=_why_then(step, message, window, due))
+
+
+def _next_step(org_id: UUID, campaign_id: UUID, after: int) -> SequenceStep | None:
+    steps = SequenceStep.objects.for_org(org_id).filter(campaign_id=campaign_id, number__gt=after)
+    return steps.order_by("number").first()
+
+
+def _why_then(step: SequenceStep, message: Message, window: windows.Window, due: datetime) -> str:
+    days = "1 working day" if step.delay_days == 1 else f"{step.delay_days} working days"
+    return (
+        f"Step {step.number} follows {days} after step {message.email_sequence}, within the sending window: "
+        f"{due.astimezone(window.zone):%A, %d %B, %H:%M} ({window.zone.key})."
+    )

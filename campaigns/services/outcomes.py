@@ -1,0 +1,165 @@
+"""What follows from the outcome of a try: for the lead, its sequence, the mailbox and the campaign (DESIGN 5, SPEC TR-4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+
+from campaigns.faults import Fault
+from campaigns.models import (
+    Enrollment,
+    Mailbox,
+    MailboxStatus,
+    Message,
+    MessageEvent,
+    MessageStatus,
+    StopReason,
+    Thread,
+)
+from campaigns.services import enrollment
+from campaigns.services.transitions import record_event
+from leadpilot.lib import clock
+from leadpilot.orgs.services import notify
+from leads.models import Lead, LeadStatus, SuppressionReason
+from leads.services.leads import set_status
+from leads.services.suppression import suppress
+
+log = logging.getLogger(__name__)
+Listener = Callable[[Message], None]
+
+BOUNCE_WINDOW = timedelta(days=7)
+BOUNCE_LEAST = 20  # sent mails before a rate means anything
+BOUNCE_MOST = 0.05  # above this the mailbox's good name is at risk
+SOFT_BOUNCES = 3
+_BEFORE_MAIL = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.SKIPPED)
+_LISTENERS: list[Listener] = []
+
+
+def on_outcome(listener: Listener) -> None:
+    """Have a function called, in the same transaction, with each message that was sent, refused or left unknown."""
+    if listener not in _LISTENERS:
+        _LISTENERS.append(listener)
+
+
+def _tell(message: Message) -> None:
+    for listener in _LISTENERS:
+        try:
+            with transaction.atomic():
+                listener(message)
+        except OperationalError:
+            raise
+        except Exception:  # a listener's fault must not turn a sent mail into an unknown one
+            log.exception("A listener failed for message %s", message.pk)
+
+
+def sent(*, message: Message, proof: str) -> None:
+    """The mail left: the sequence goes on, the lead is `emailed`. `proof` says how we know. Call in a transaction."""
+    record_event(message=message, kind=MessageEvent.Kind.SENT, proof=proof)
+    at = message.sent_at or clock.now()
+    Mailbox.objects.for_org(message.org_id).filter(pk=message.mailbox_id).update(
+        last_sent_at=at, send_failures=0
+    )
+    if message.thread_id:
+        Thread.objects.for_org(message.org_id).filter(pk=message.thread_id).update(last_message_at=at)
+    lead = Lead.objects.for_org(message.org_id).select_for_update(no_key=True).get(pk=message.lead_id)
+    if lead.status in _BEFORE_MAIL:
+        set_status(lead=lead, status=LeadStatus.EMAILED)
+    Lead.objects.for_org(message.org_id).filter(pk=lead.pk).update(last_interaction_at=at)
+    enrollment.advance(message=message)
+    _tell(message)
+
+
+def refused(*, message: Message, fault: Fault, said: str) -> None:
+    """A permanent refusal of this mail by the recipient's server, or of its content. Call in a transaction."""
+    record_event(message=message, kind=MessageEvent.Kind.REFUSED, fault=str(fault), said=said)
+    if fault is Fault.RECIPIENT:
+        hard_bounce(message=message, said=said, origin="refused by the receiving server")
+    else:
+        _warn_campaign(message, said)
+    _tell(message)
+
+
+def _warn_campaign(message: Message, said: str) -> None:
+    note = f"The receiving server refused what the mail says: {said}"
+    if message.enrollment_id:
+        row = Enrollment.objects.for_org(message.org_id).get(pk=message.enrollment_id)
+        enrollment.stop(enrollment=row, reason=StopReason.REFUSED, note=note)
+    notify(
+        org=message.org,
+        type="campaign_content",
+        title=f"A mail was refused for its content: {message.subject}",
+        message=f"{note} Look at the campaign's texts before more mails meet the same filter.",
+        action_url=f"/campaigns/{message.campaign_id}/" if message.campaign_id else "",
+        priority="high",
+    )
+
+
+def unknown(*, message: Message, said: str) -> None:
+    """Whether the mail left cannot be told; it is never sent again. Call in a transaction."""
+    record_event(
+        message=message, kind=MessageEvent.Kind.UNKNOWN, key=f"unknown:{message.attempts}", said=said
+    )
+    _tell(message)
+
+
+def mailbox_at_fault(*, org_id: UUID, mailbox_id: UUID, said: str) -> bool:
+    """Our fault: the mailbox stops sending until a person mends it; its mails wait. True when it was sending."""
+    rows = Mailbox.objects.for_org(org_id).filter(pk=mailbox_id, status=MailboxStatus.CONNECTED)
+    paused = bool(rows.update(status=MailboxStatus.PAUSED, status_reason=said[:2000]))
+    if paused:
+        mailbox = Mailbox.objects.for_org(org_id).select_related("org").get(pk=mailbox_id)
+        notify(
+            org=mailbox.org,
+            type="mailbox_paused",
+            title=f"{mailbox.email} stopped sending",
+            message=said,
+            action_url="/mailboxes/",
+            priority="high",
+        )
+    return paused
+
+
+def hard_bounce(*, message: Message, said: str, origin: str) -> None:
+    """The address does not exist: the lead is `bounced` and suppressed, its sequence stops. Call in a transaction."""
+    Message.objects.for_org(message.org_id).filter(pk=message.pk).update(bounced=True, bounce_type="hard")
+    record_event(message=message, kind=MessageEvent.Kind.BOUNCED, type="hard", said=said)
+    suppress(
+        org=message.org,
+        value=message.to_email,
+        reason=SuppressionReason.BOUNCED,
+        origin=f"{origin}: {said}"[:200],
+    )
+    lead = Lead.objects.for_org(message.org_id).get(pk=message.lead_id)
+    enrollment.stop_lead(lead=lead, reason=StopReason.BOUNCED, note=f"{message.to_email} bounced: {said}")
+    watch_bounce_rate(org_id=message.org_id, mailbox_id=message.mailbox_id)
+
+
+def soft_bounce(*, message: Message, said: str) -> None:
+    """A passing failure. Counted; after three mails to the same lead it counts as a hard one."""
+    rows = Message.objects.for_org(message.org_id)
+    rows.filter(pk=message.pk, bounced=False).update(bounced=True, bounce_type="soft")
+    record_event(message=message, kind=MessageEvent.Kind.BOUNCED, key="bounced:soft", type="soft", said=said)
+    if (
+        rows.filter(lead_id=message.lead_id, to_email__iexact=message.to_email, bounced=True).count()
+        >= SOFT_BOUNCES
+    ):
+        hard_bounce(message=message, said=said, origin=f"{SOFT_BOUNCES} mails bounced softly")
+
+
+def watch_bounce_rate(*, org_id: UUID, mailbox_id: UUID) -> None:
+    """Pause a mailbox whose hard bounces of the last week pass the limit."""
+    since = clock.now() - BOUNCE_WINDOW
+    recent = Message.objects.for_org(org_id).filter(mailbox_id=mailbox_id, created_at__gte=since)
+    tried = recent.filter(status__in=[MessageStatus.SENT, MessageStatus.REFUSED]).count()
+    bounced = recent.filter(bounced=True, bounce_type="hard").count()
+    if tried >= BOUNCE_LEAST and bounced / tried > BOUNCE_MOST:
+        share = f"{bounced} of the last {tried} mails bounced"
+        mailbox_at_fault(
+            org_id=org_id,
+            mailbox_id=mailbox_id,
+            said=f"{share} within a week, more than {BOUNCE_MOST:.0%}. Check where these addresses come from first.",
+        )

@@ -1,0 +1,131 @@
+"""The unified inbox: conversations beside what is known of the person."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_GET, require_POST
+
+from campaigns import listings
+from campaigns.forms import ClassificationForm
+from campaigns.models import Classification, InboundMessage, Thread
+from campaigns.services import inbound as inbounds
+from campaigns.services import threads
+from leadpilot.lib.htmx import render_page
+from leadpilot.orgs.access import get_or_404, member_required, role_required
+from leadpilot.orgs.requests import OrgRequest
+
+TEMPLATE = "campaigns/inbox.html"
+PAGE = 30
+STATES = (("open", "Open"), ("unread", "Unread"), ("closed", "Closed"))
+
+
+def _thread(request: OrgRequest, pk: UUID) -> Thread:
+    return get_or_404(Thread.objects.for_org(request.org).select_related("lead", "mailbox", "campaign"), pk)
+
+
+@member_required
+@require_GET
+def inbox(request: OrgRequest) -> HttpResponse:
+    """Conversations with answers."""
+    return _page(request, None)
+
+
+@member_required
+@require_GET
+def thread(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """One conversation; a member who opens it has read it."""
+    chosen = _thread(request, pk)
+    if chosen.unread and request.membership.may("member"):  # type: ignore[arg-type]
+        threads.mark_read(thread=chosen)
+    return _page(request, chosen)
+
+
+def _page(request: OrgRequest, chosen: Thread | None) -> HttpResponse:
+    org, asked = request.org, _asked(request)
+    found = listings.thread_list(org, **asked)
+    context: dict[str, Any] = {
+        "page": Paginator(found, PAGE).get_page(request.GET.get("page")),
+        "asked": asked,
+        "states": STATES,
+        "kinds": Classification.choices,
+        "mailboxes": listings.mailbox_list(org),
+        "thread": chosen,
+        "may_act": request.membership.may("member"),  # type: ignore[arg-type]
+    }
+    if chosen is not None:
+        enrollment, steps = listings.lead_steps(chosen.lead)
+        context |= {
+            "turns": listings.conversation(chosen),
+            "enrollment": enrollment,
+            "steps": steps,
+            "answers_waiting": listings.answers_waiting(chosen),
+        }
+    return render_page(request, TEMPLATE, context, fragment="split")
+
+
+def _asked(request: OrgRequest) -> dict[str, str]:
+    state, kind = request.GET.get("state", "open"), request.GET.get("kind", "")
+    return {
+        "q": request.GET.get("q", "").strip(),
+        "state": state if state in dict(STATES) else "open",
+        "kind": kind if kind in Classification.values else "",
+        "mailbox": listings.uuid_or_empty(request.GET.get("mailbox", "")),
+    }
+
+
+def _inbound(request: OrgRequest, pk: UUID) -> InboundMessage:
+    return get_or_404(InboundMessage.objects.for_org(request.org).select_related("thread", "lead"), pk)
+
+
+@role_required("member")
+@require_POST
+def inbound_classify(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Correct the class of an answer by hand."""
+    inbound = _inbound(request, pk)
+    form = ClassificationForm(request.POST)
+    if form.is_valid():
+        inbounds.record_classification(
+            inbound=inbound,
+            classification=form.cleaned_data["classification"],
+            sentiment=inbound.sentiment or "neutral",
+            confidence=1.0,
+            reason=f"Corrected by {request.user.display_name}.",
+            extracted=inbound.extracted,
+            by=str(request.user),
+        )
+        messages.success(request, "Corrected. The sequence follows the new class.")
+    else:
+        messages.error(request, f"classification: {request.POST.get('classification', '')!r} is not a class.")
+    return (
+        redirect("campaigns:thread", pk=inbound.thread_id)
+        if inbound.thread_id
+        else redirect("campaigns:inbox")
+    )
+
+
+@role_required("member")
+@require_POST
+def thread_state(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Close a conversation, or open it again."""
+    chosen = _thread(request, pk)
+    threads.set_open(thread=chosen, is_open=not chosen.is_open)
+    messages.success(request, "Opened again." if chosen.is_open else "Closed.")
+    return redirect("campaigns:inbox") if not chosen.is_open else redirect("campaigns:thread", pk=pk)
+
+
+@xframe_options_sameorigin
+@member_required
+@require_GET
+def inbound_html(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """The sanitised HTML of an answer, for a sandboxed frame: no script, nothing from elsewhere."""
+    inbound = _inbound(request, pk)
+    response = render(request, "campaigns/inbound_html.html", {"html": inbound.body_html})
+    response["Content-Security-Policy"] = "default-src 'none'; img-src data:; frame-ancestors 'self'; sandbox"
+    return response
