@@ -123,8 +123,10 @@ def limits_of(proposal: Proposal) -> list[limits.Limit]:
     if not proposal.is_automatic:
         return []
     found = []
-    if proposal.action == "research_lead" and not _counted_today(proposal):
-        found.append(limits.leads_per_day(proposal.org, proposal.config, proposal.now))
+    if proposal.action == "research_lead":
+        if not _counted_today(proposal):
+            found.append(limits.leads_per_day(proposal.org, proposal.config, proposal.now))
+        found.append(limits.research_per_minute(proposal.now))
     if proposal.action in limits.COUNTED_AS_ACTION:
         found.append(limits.actions_per_hour(proposal.config, proposal.now))
     return found

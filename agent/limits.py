@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
+
 from agent.models import AgentConfig
 from campaigns.services import quota
 from campaigns.windows import local_day, next_midnight, zone_of
@@ -56,6 +58,21 @@ def actions_per_hour(config: AgentConfig, now: datetime) -> Limit:
     renewed = hour + timedelta(hours=1)
     limit = config.max_actions_per_hour
     return Limit("actions_per_hour", "actions this hour", "actions", f"{hour:%Y-%m-%dT%H}", limit, renewed)
+
+
+def research_per_minute(now: datetime) -> Limit:
+    """MAX_RESEARCH_PER_MINUTE (seed 000, section 7.2), an organization."""
+    minute = now.astimezone(UTC).replace(second=0, microsecond=0)
+    limit, renewed = settings.MAX_RESEARCH_PER_MINUTE, minute + timedelta(minutes=1)
+    return Limit(
+        "research_per_minute", "leads this minute", "research", f"{minute:%y%m%dT%H%M}", limit, renewed
+    )
+
+
+def room_for_research(org: Organization, config: AgentConfig, now: datetime) -> int:
+    """How many leads may still be begun now by every limit that counts them."""
+    counting = (leads_per_day(org, config, now), actions_per_hour(config, now), research_per_minute(now))
+    return max(0, min(limit.limit - limit.used(org.pk) for limit in counting))
 
 
 def _daily(code: str, text: str, scope: str, limit: int, org: Organization, now: datetime) -> Limit:

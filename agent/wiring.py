@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from agent import checks, gate, limits
-from agent.models import AgentConfig
+from agent import checks, diary, engine, gate, limits
+from agent.models import AgentConfig, TaskType
 from agent.models.config import ConfigStatus
 from agent.status import agent_status, unread_threads, waiting_for_approval
 from campaigns import clearance
-from campaigns.models import Message
-from campaigns.services import quota
+from campaigns.models import InboundMessage, Message
+from campaigns.services import inbound, quota
 from leadpilot.lib import verdict as verdicts
 from leadpilot.lib.verdict import Verdict
 from leadpilot.orgs.context import register_counter
 from leadpilot.orgs.navigation import register_agent_status
+from leads.queries import register_timeline
 
 
 def connect() -> None:
@@ -27,6 +28,22 @@ def connect() -> None:
     register_counter("approvals", waiting_for_approval)
     register_counter("inbox", unread_threads)
     register_agent_status(agent_status)
+    inbound.on_received(read_soon)
+    for source in (diary.logs, diary.decisions):
+        register_timeline(source)
+
+
+def read_soon(found: InboundMessage) -> None:
+    """A mail that nobody has classified is read as soon as its transaction commits."""
+    if not found.classification and found.lead_id is not None:
+        engine.submit(
+            org=found.org_id,
+            task_type=TaskType.CLASSIFY_REPLY,
+            lead=found.lead_id,
+            inbox_message=found.pk,
+            dedupe_key=f"classify:{found.pk}",
+            priority=20,
+        )
 
 
 def agent_stopped(message: Message, now: datetime) -> Verdict | None:

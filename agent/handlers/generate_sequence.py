@@ -1,0 +1,89 @@
+"""Write the mails of an enrolled lead and put each to the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent import gate
+from agent.engine import ClaimedTask, handles, hold
+from agent.handlers.common import may, row_of
+from agent.handlers.settle_draft import settle_draft
+from agent.models import Draft, DraftStatus, LogType, TaskType
+from agent.services import drafts
+from agent.services.log import log
+from agent.writers import brief_for, write_sequence
+from campaigns.models import CampaignStatus, Enrollment, EnrollmentStatus
+from campaigns.services import enrollment as enrollments
+
+
+def writing_failed(task: ClaimedTask, message: str) -> None:
+    """The writing was given up: the sequence is paused and says why."""
+    enrollment = _enrollment(task)
+    if enrollment is not None:
+        enrollments.pause(enrollment=enrollment, reason=f"The mails could not be written: {message}")
+
+
+@handles(TaskType.GENERATE_SEQUENCE, gave_up=writing_failed)
+def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
+    """Drafts for every step that has none, each approved by the gate or waiting for a person."""
+    with hold(task):
+        enrollment = _enrollment(task)
+        if enrollment is None:
+            return {"skipped": "The lead is in no active campaign any more."}
+        written_steps = list(_drafts(enrollment).values_list("step_number", flat=True))
+        if not written_steps:
+            verdict = gate.propose(
+                org=enrollment.org, action="write_sequence", lead=enrollment.lead, task=row_of(task)
+            )
+            brief = brief_for(enrollment)
+    if not written_steps:
+        if not may(verdict):
+            return {"denied": [reason.text for reason in verdict.reasons]}
+        written = write_sequence(brief)
+        with hold(task):
+            made = drafts.create_sequence(
+                org=enrollment.org, enrollment=enrollment, written=written, task=row_of(task)
+            )
+            _log(task, enrollment, made, written.model, written.notes)
+    return {"drafts": _settle(task, enrollment)}
+
+
+def _enrollment(task: ClaimedTask) -> Enrollment | None:
+    return (  # type: ignore[no-any-return]
+        Enrollment.objects.for_org(task.org_id)
+        .filter(lead_id=task.lead_id, campaign_id=task.campaign_id, status=EnrollmentStatus.ACTIVE)
+        .filter(campaign__status=CampaignStatus.ACTIVE)
+        .select_related("org", "lead__company_profile", "campaign", "mailbox")
+        .first()
+    )
+
+
+def _drafts(enrollment: Enrollment) -> Any:
+    return Draft.objects.for_org(enrollment.org_id).filter(enrollment=enrollment)
+
+
+def _settle(task: ClaimedTask, enrollment: Enrollment) -> dict[str, str]:
+    with hold(task):
+        fresh = list(_drafts(enrollment).filter(status=DraftStatus.DRAFT).order_by("step_number"))
+    outcomes = {}
+    for draft in fresh:
+        outcomes[f"step {draft.step_number}"] = str(settle_draft(task, draft))
+    return outcomes
+
+
+def _log(
+    task: ClaimedTask, enrollment: Enrollment, made: list[Draft], model: str, notes: tuple[str, ...]
+) -> None:
+    doubtful = sum(draft.has_unsupported for draft in made)
+    told = f"{doubtful} with a sentence that nothing supports. " if doubtful else ""
+    log(
+        org=task.org_id,
+        log_type=LogType.ACTION,
+        action_type="write_sequence",
+        agent=task.agent_id,
+        task=task.id,
+        lead=enrollment.lead,
+        message=f"Wrote {len(made)} mails for {enrollment.lead.name}.",
+        reasoning=f"Written by {model}. {told}{' '.join(notes)}".strip(),
+        details={"drafts": [str(draft.pk) for draft in made], "campaign": str(enrollment.campaign_id)},
+    )

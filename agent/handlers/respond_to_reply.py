@@ -1,0 +1,95 @@
+"""Write an answer to a reply and put it to the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.engine import ClaimedTask, TaskFailed, handles, hold
+from agent.handlers.common import row_of
+from agent.handlers.settle_draft import settle_draft
+from agent.models import Draft, DraftStatus, LogType, TaskType
+from agent.services import drafts
+from agent.services.log import log
+from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer
+from campaigns.models import Enrollment, InboundMessage
+from campaigns.services import inbound as inbox
+from leads.models import CLOSED_STATUSES
+
+
+@handles(TaskType.RESPOND_TO_REPLY)
+def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
+    """One answer a mail: sent when the gate allows it, else waiting for a person. Robots get none."""
+    with hold(task):
+        found = _inbound(task)
+        if found.is_automatic or found.handled_at is not None or found.lead is None:
+            return {"skipped": "It needs no answer."}
+        if found.lead.status in CLOSED_STATUSES:
+            return {"skipped": f"{found.lead.name} is {found.lead.get_status_display().lower()}."}
+        draft = _living(found)
+        brief = None if draft else _brief(found)
+    if brief is not None:
+        written = write_answer(brief)
+        with hold(task):
+            draft = drafts.create_answer(org=found.org, inbound=found, written=written, task=row_of(task))
+            _log(task, draft, written.model)
+    if draft is None or draft.status != DraftStatus.DRAFT:
+        return {"skipped": "There is an answer already."}
+    outcome = settle_draft(task, draft, confidence=found.confidence)
+    if outcome == "allow":
+        with hold(task):
+            inbox.mark_handled(inbound=found)
+    return {"outcome": str(outcome), "draft": str(draft.pk)}
+
+
+def _inbound(task: ClaimedTask) -> InboundMessage:
+    found = (
+        InboundMessage.objects.for_org(task.org_id)
+        .select_related("org", "lead__company_profile", "thread", "mailbox", "message__enrollment")
+        .filter(pk=task.inbox_message_id)
+        .first()
+    )
+    if found is None:
+        raise TaskFailed("The mail is not there any more.")
+    return found  # type: ignore[no-any-return]
+
+
+def _living(found: InboundMessage) -> Draft | None:
+    gone = [DraftStatus.REJECTED, DraftStatus.WITHDRAWN]
+    answers = Draft.objects.for_org(found.org_id).filter(in_reply_to=found).exclude(status__in=gone)
+    return answers.select_related("org", "lead", "in_reply_to", "campaign").first()  # type: ignore[no-any-return]
+
+
+def _brief(found: InboundMessage) -> AnswerBrief:
+    enrollment = (
+        Enrollment.objects.for_org(found.org_id)
+        .filter(lead=found.lead)
+        .select_related("org", "lead__company_profile", "campaign", "mailbox")
+        .order_by("-enrolled_at")
+        .first()
+    )
+    if enrollment is not None:
+        brief = brief_for(enrollment)
+    else:
+        sender = sender_values(found.org, found.mailbox)
+        brief = Brief(lead_values(found.lead), {}, (), (), sender, {})
+    return AnswerBrief(
+        brief=brief,
+        classification=found.classification,
+        reply=found.new_text,
+        reply_subject=found.subject,
+        extracted={key: str(value) for key, value in found.extracted.items()},
+    )
+
+
+def _log(task: ClaimedTask, draft: Draft, model: str) -> None:
+    log(
+        org=task.org_id,
+        log_type=LogType.ACTION,
+        action_type="write_answer",
+        agent=task.agent_id,
+        task=task.id,
+        lead=draft.lead_id,
+        message=f"Wrote an answer to {draft.lead.name}.",
+        reasoning=f"Written by {model}.",
+        details={"draft": str(draft.pk)},
+    )
