@@ -30,7 +30,8 @@ UNSUBSCRIBE = _any(
     r"\b(?:darme de baja|no me (?:escriba|contacte)\w*)",
 )
 ANGRY = _any(
-    r"\b(?:how dare you|this is spam|you spammers?|reported? (?:you|this|it)|harass\w*|lawyer|legal action|gdpr complaint)\b",
+    r"\b(?:how dare you|this is spam|you spammers?|reported? (?:you|this|it))\b",
+    r"\b(?:harass\w*|lawyer|legal action|gdpr complaint)\b",
     r"\b(?:fuck|bullshit|piss off|idiots?|sick of)\b",
     r"\b(?:unverschämt\w*|frechheit|anwalt|abmahnung)\b",
 )
@@ -54,8 +55,9 @@ WRONG_PERSON = _any(
     r"\bnicht (?:mehr )?zuständig\b",
 )
 REFERRAL = _any(
-    r"\b(?:please )?(?:contact|reach out to|write to|talk to|speak (?:to|with)|get in touch with|ask) (?:my colleague )?[A-Z][\w'-]+",
+    r"\b(?:contact|reach out to|write to|talk to|speak (?:to|with)|get in touch with|ask) [A-Z][\w'-]+",
     r"\bmy colleague\b",
+    r"\bthe (?:one|person|colleague) to (?:talk|speak|write) to\b",
     r"\bforward(?:ed|ing) (?:this|your)\b",
     r"\bcc(?:'?ed|'?ing)? (?:my|our|in)\b",
     r"\bwenden sie sich (?:bitte )?an\b",
@@ -70,6 +72,8 @@ NOT_INTERESTED = _any(
     r"\bwe(?:'ll| will)? pass\b",
     r"\bno (?:need|budget|interest)\b",
     r"\b(?:get|come) back to (?:me|us) (?:in|next|after)\b",
+    r"\bno time for (?:this|that|it)\b",
+    r"\b(?:write to|contact|try|ask) (?:me|us) again (?:in|next|after)\b",
     r"\b(?:kein(?:en)? (?:interesse|bedarf)|nicht interessiert|derzeit nicht|im moment nicht|nein,? danke)\b",
 )
 OBJECTION = _any(
@@ -80,20 +84,37 @@ OBJECTION = _any(
 )
 INTERESTED = _any(
     r"\b(?:sounds|looks) (?:good|great|interesting|useful|promising)\b",
-    r"\b(?:i(?:'m| am)|we(?:'re| are)|i(?:'d| would) be|definitely|very) (?:very |quite )?(?:interested|keen|open to)\b",
-    r"\b(?:let'?s|happy to|glad to|would love to|i'?d love to|can we|could we|shall we) (?:talk|chat|speak|meet|set up|schedule|have a|hear|jump|do a)\b",
+    r"\b(?:i(?:'m| am)|we(?:'re| are)|i(?:'d| would) be|definitely|very) (?:very |quite )?"
+    r"(?:interested|keen|open to)\b",
+    r"\b(?:let'?s|happy to|glad to|would love to|i'?d love to|can we|could we|shall we) "
+    r"(?:talk|chat|speak|meet|set up|schedule|have a|hear|jump|do a)\b",
     r"\b(?:book|schedule|set up|arrange) (?:a |some )?(?:call|meeting|time|demo)\b",
     r"\b(?:send|tell) me more\b",
-    r"\b(?:tuesday|monday|wednesday|thursday|friday|tomorrow|next week)\b[^.?!]{0,40}\b(?:works|suits|is fine|would work|free)\b",
+    r"\b(?:monday|tuesday|wednesday|thursday|friday|tomorrow|next week)\b[^.?!]{0,40}"
+    r"\b(?:works|suits|is fine|would work|free)\b",
     r"\b(?:interessiert|klingt (?:gut|spannend|interessant)|gerne? (?:mehr|ein (?:gespräch|termin)))\b",
 )
+# Asks for or offers a conversation: interest, also when it is put as a question.
+MEETING = _any(
+    r"\b(?:could|can|would|shall|will) (?:you|we) (?:do|make|have|manage|fit in) (?:a |an )?(?:short |quick |brief )?"
+    r"(?:call|chat|meeting|demo)\b",
+    r"\b(?:happy|glad|keen) to (?:talk|chat|speak|meet|hear)\b",
+    r"\byes,? please\b",
+    r"\b(?:i am|i'm|we are|we're) all ears\b",
+    r"(?<!not )\bworth (?:a|the) (?:conversation|talk|call|chat|try)\b",
+    r"\bsend (?:me|us|over) (?:a|an|some|your|the|two|three) (?:short |brief |quick )?"
+    r"(?:proposal|offer|invite|invitation|times|slots|dates)\b",
+    r"\b(?:ring|call|phone) me (?:on|at|after|tomorrow|next)\b",
+)
 QUESTION = _any(
-    r"\b(?:how much|what does it cost|pricing|price|how does|how do you|what is|what are|which|do you (?:support|integrate|offer|have)|can (?:you|it)|is it possible|could you)\b[^?]{0,200}\?",
+    r"\b(?:how much|what does it cost|pricing|price|how does|how do you|what is|what are|which|is it possible|"
+    r"do you (?:support|integrate|offer|have)|can (?:you|it)|could you)\b[^?]{0,200}\?",
     r"\bwas kostet\b",
 )
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 NAMED = re.compile(
-    r"(?:contact|reach out to|write to|talk to|speak (?:to|with)|in touch with|my colleague|ask|wenden sie sich (?:bitte )?an)"
+    r"(?:contact|reach out to|write to|talk to|speak (?:to|with)|in touch with|my colleague|ask|"
+    r"wenden sie sich (?:bitte )?an)"
     r"(?: my colleague)?(?: (?:frau|herrn?|ms\.?|mr\.?|mrs\.?))?,? ([A-ZÄÖÜÅÉ][\w'’-]+(?: [A-ZÄÖÜÅÉ][\w'’-]+){0,2})"
 )
 
@@ -141,11 +162,14 @@ def _by_person(text: str) -> Reading:
         return Reading("referral", "neutral", 0.85, _because(referral), extracted=contact)
     if wrong:
         return Reading("wrong_person", "neutral", 0.85, _because(wrong), extracted=contact)
-    no, yes = NOT_INTERESTED.search(text), INTERESTED.search(text)
+    meeting = MEETING.search(text)
+    no, yes = NOT_INTERESTED.search(text), INTERESTED.search(text) or meeting
     if no and not (yes and yes.start() > no.end() + 80):
         return Reading(
             "not_interested", "negative" if not yes else "neutral", 0.85 if not yes else 0.65, _because(no)
         )
+    if meeting:
+        return Reading("interested", "positive", 0.85, _because(meeting))
     if question := QUESTION.search(text):
         return Reading("question", "positive" if yes else "neutral", 0.8, _because(question))
     if yes:

@@ -25,8 +25,7 @@ def write_bounce(person: Person, original: Original, sender: str, now: datetime)
     report["Auto-Submitted"] = "auto-replied"
     report.attach(MIMEText(_explanation(domain, person.email, diagnostic), "plain", "us-ascii"))
     report.attach(_status(domain, person.email, diagnostic, now))
-    headers = MIMEText(_headers_of(original.message), "rfc822-headers", "utf-8")
-    report.attach(headers)
+    report.attach(MIMEText(_headers_of(original.message), "rfc822-headers", "us-ascii"))
     return report.as_bytes(policy=policy.SMTP)
 
 
@@ -56,4 +55,6 @@ def _status(domain: str, address: str, diagnostic: str, now: datetime) -> MIMEMe
 
 
 def _headers_of(message: Message) -> str:
-    return "".join(f"{name}: {' '.join(str(value).split())}\n" for name, value in message.items())
+    """The headers as they were on the wire, so that the part needs no encoding."""
+    lines = "".join(f"{name}: {' '.join(str(value).split())}\n" for name, value in message.raw_items())
+    return lines.encode("ascii", "replace").decode()
