@@ -34,6 +34,9 @@ class Schedule:
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("agent.tasks.sweep", 15),
+    Schedule("campaigns.tasks.sweep", 15),
+    Schedule("campaigns.tasks.poll_inboxes", 20),
+    Schedule("campaigns.tasks.settle", 120),
     Schedule("leadpilot.schedules.prune", 3600),
 )
 
