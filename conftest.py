@@ -46,8 +46,9 @@ def django_db_setup(
             connections[alias].settings_dict["NAME"] = name
         with owner.cursor() as cursor:
             # Tests that commit are cleaned up with TRUNCATE; in production the application may not.
-            role = connections["default"].settings_dict["USER"]
-            cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{role}"')
+            for alias in ("default", "system"):
+                role = connections[alias].settings_dict["USER"]
+                cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{role}"')
         # Flushing asks the router which tables `default` may migrate: none, so it would clean nothing.
         # On the class, because beside Playwright's loop Django opens further connections of its own.
         introspection = type(connections["default"].introspection)
