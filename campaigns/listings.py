@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,12 @@ from campaigns.models import (
     Mailbox,
     Message,
     MessageStatus,
+    Quota,
     Thread,
 )
+from campaigns.services.quota import ramped_cap
+from campaigns.windows import local_day, zone_of
+from leadpilot.lib import clock
 from leads.models import Lead
 
 
@@ -206,3 +211,24 @@ def uuid_or_empty(text: str) -> str:
 def mailbox_list(org: Any) -> QuerySet[Mailbox]:
     """The organization's mailboxes, by address."""
     return Mailbox.objects.for_org(org).order_by("email")
+
+
+@dataclass(frozen=True)
+class MailboxUsage:
+    """A mailbox with what it sent today and may send."""
+
+    mailbox: Mailbox
+    used: int
+    cap: int
+
+
+def mailbox_usage(org: Any) -> list[MailboxUsage]:
+    """Each mailbox with today's use of its cap, the ramp-up counted."""
+    boxes = list(mailbox_list(org))
+    day = local_day(clock.now(), zone_of(org.time_zone))
+    counters = Quota.objects.for_org(org).filter(period=day, scope__in=[f"mailbox:{box.pk}" for box in boxes])
+    used = dict(counters.values_list("scope", "used"))
+    return [
+        MailboxUsage(box, used.get(f"mailbox:{box.pk}", 0), ramped_cap(box, date.fromisoformat(day)))
+        for box in boxes
+    ]

@@ -166,6 +166,22 @@ def set_steps(*, campaign: Campaign, steps: Iterable[dict[str, Any]]) -> None:
         )
 
 
+@transaction.atomic
+def update_step(*, step: SequenceStep, by: User | None = None, **fields: Any) -> SequenceStep:
+    """Change one step. Drafts and messages that are written already stay as they are."""
+    for name, value in fields.items():
+        setattr(step, name, value)
+    step.save(update_fields=list(fields))
+    record(
+        org=step.org,
+        actor=by,
+        action="campaign.step_changed",
+        message=f"Step {step.number} of “{step.campaign}” was changed.",
+        subject=step.campaign,
+    )
+    return step
+
+
 def preflight(*, campaign: Campaign) -> list[PreflightCheck]:
     """What has to be right before the first mail leaves (SPEC SQ-4), each with what to do about it."""
     pool = Mailbox.objects.for_org(campaign.org_id).filter(pk__in=campaign.pool.values("mailbox_id"))
