@@ -157,7 +157,11 @@ def _sentence_fact(page: PageView, sentence: str, company: str) -> FactDraft | N
     statement = sentences.third_person(sentence, company) if (own or named) and english else None
     confidence = 0.55 + 0.15 * specific + 0.05 * bool(dates.find_date(sentence)) + (0.1 if statement else 0.0)
     if statement is None:
-        if not specific or '"' in sentence:
+        if (
+            not specific
+            or '"' in sentence
+            or re.search(r"\b(?:it|they|this) (?:was|is|were|are|has|had)\b", sentence)
+        ):
             return None
         statement = f"{company} writes “{sentence.rstrip('.')}”"
     day = dates.find_date(sentence)

@@ -21,7 +21,7 @@ _THIRD = re.compile(
     r"^(?P<adverb>(?:Still|Also|Now|Always|Never|Currently|Formerly|Previously|Once) )?(?P<verb>[A-Za-z]+)\b"
 )
 _NO_VERB_WORDS = """
-    always various sales operations press business process its this less was across previous
+    always various sales operations press business process its this less across previous
 """
 _NO_VERB = frozenset(_NO_VERB_WORDS.split())
 
@@ -88,6 +88,8 @@ def _with_subject(sentence: str, name: str, company: str, language: str) -> str:
     )
     if match and is_verb and re.match(rf"{re.escape(match.group())} ", text + " "):
         return f"{name} {text[0].lower()}{text[1:]}"
+    if owner := re.match(r"(?:His|Her) ", text):
+        return f"{name}’s {text[owner.end() :]}"
     if pronoun := re.search(r"\b(?:[Ss]he|[Hh]e)\b", text):
         return f"{text[: pronoun.start()]}{name}{text[pronoun.end() :]}"
     return f"{company} describes {name} as “{text}”"

@@ -104,7 +104,7 @@ def third_person(sentence: str, company: str) -> str | None:
     it, or the verb after "we" is not known.
     """
     text = sentence.strip().rstrip(".").strip()
-    if _HOPELESS.search(text) or re.search(r"[\"“”„«»!?:]", text):
+    if _HOPELESS.search(text) or re.search(r"[\"“”„«»!?]", text):
         return None
     named = bool(re.search(rf"\b{re.escape(company)}\b", text))
     pieces: list[str] = []
