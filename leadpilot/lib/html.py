@@ -115,6 +115,7 @@ _BLOCKS = {
 }
 _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl", "hr"}
 _MAX_NODES = 200_000
+_LINE, _PARAGRAPH = "\x1e", "\x1f"  # boundaries of blocks: several in a row count as one
 
 
 def sanitise_email_html(html: str) -> str:
@@ -139,7 +140,7 @@ def html_to_text(html: str, *, links: bool = False) -> str:
 
     Walks without recursion and stops after 200,000 nodes, so that a page built to exhaust us does not.
     """
-    parser = LexborHTMLParser(limit_depth(html.replace("\x00", "")))
+    parser = LexborHTMLParser(limit_depth(re.sub(r"[\x00\x1e\x1f]", "", html)))
     pieces: list[str] = []
     if parser.root is None:
         return ""
@@ -178,7 +179,7 @@ def _open(node: LexborNode, pieces: list[str], stack: list[LexborNode | str], li
         pieces.append("\n")
         return
     if tag in _BLOCKS:
-        gap = "\n\n" if tag in _PARAGRAPHS else "\n"
+        gap = _PARAGRAPH if tag in _PARAGRAPHS else _LINE
         pieces.append(gap + ("- " if tag == "li" else ""))
         stack.append(gap)
     elif tag in ("td", "th"):
@@ -209,5 +210,12 @@ def _one_space(match: re.Match[str]) -> str:
 
 
 def _tidy(text: str) -> str:
-    lines = [re.sub(r"[ \t\xa0]+", " ", line).strip() for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    text = re.sub(r"[ \t\xa0\r\n\x1e\x1f]+", _gap, text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _gap(match: re.Match[str]) -> str:
+    """What a run of white space and boundaries is on paper."""
+    run = match.group()
+    boundaries = 2 if _PARAGRAPH in run else 1 if _LINE in run else 0
+    return "\n" * max(run.count("\n"), boundaries) or " "
