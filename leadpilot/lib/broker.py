@@ -39,7 +39,8 @@ class PostgresBroker(Broker):
         try:
             line = self._listening()
             with line.cursor() as cursor:
-                taken = doorbell.claim(cursor, Conf.RETRY)
+                by = doorbell.cluster_name(os.environ.get(doorbell.RUN_ID, ""), os.getpgrp())
+                taken = doorbell.claim(cursor, Conf.RETRY, by)
             if taken is None:
                 for _ in line.notifies(timeout=Conf.POLL, stop_after=1):
                     pass

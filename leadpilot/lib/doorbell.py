@@ -14,6 +14,7 @@ from typing import Any, Protocol
 QUEUE = "leadpilot"
 CHANNEL = "leadpilot_wake"
 MAX_ATTEMPTS = 3
+RUN_ID = "LEADPILOT_RUN_ID"  # in the environment of every process that one supervisor started
 
 # A waiting twin is locked until our commit, so no worker can take it before our work is visible; then it
 # serves us too.
@@ -43,10 +44,19 @@ with next as (
 )
 update django_q_ormq claimed
    set lock = clock_timestamp() + %(seconds)s * interval '1 second',
-       payload = jsonb_set(next.payload::jsonb, '{attempts}',
-                           to_jsonb(coalesce((next.payload::jsonb ->> 'attempts')::int, 0) + 1))::text
+       payload = (next.payload::jsonb || jsonb_build_object('by', %(by)s::text, 'attempts',
+                  coalesce((next.payload::jsonb ->> 'attempts')::int, 0) + 1))::text
   from next where claimed.id = next.id
 returning claimed.id, claimed.payload
+"""
+_RELEASE = """
+with released as (
+    update django_q_ormq set lock = clock_timestamp()
+     where key = %(queue)s and lock > clock_timestamp() and lock < timestamptz '9999-01-01 00:00Z'
+       and starts_with(payload::jsonb ->> 'by', %(by)s)
+    returning id
+)
+select count(*), pg_notify(%(channel)s, '') from released
 """
 _PARK = "update django_q_ormq set lock = timestamptz '9999-01-01 00:00Z' where id = %s"
 
@@ -81,13 +91,13 @@ def ring(cursor: Cursor, job: str, args: tuple[Any, ...] = ()) -> None:
     cursor.execute(_RING, {"queue": QUEUE, "payload": payload(job, args), "channel": CHANNEL})
 
 
-def claim(cursor: Cursor, seconds: float) -> Ring | None:
+def claim(cursor: Cursor, seconds: float, by: str = "") -> Ring | None:
     """Take the oldest waiting wake-up for some seconds, first come first served; None when nothing waits.
 
     One that was taken MAX_ATTEMPTS times without being finished is parked: it kills its workers.
     """
     while True:
-        cursor.execute(_CLAIM, {"queue": QUEUE, "seconds": seconds})
+        cursor.execute(_CLAIM, {"queue": QUEUE, "seconds": seconds, "by": by})
         row = cursor.fetchone()
         if row is None:
             return None
@@ -96,6 +106,17 @@ def claim(cursor: Cursor, seconds: float) -> Ring | None:
         if taken.attempt <= MAX_ATTEMPTS:
             return taken
         cursor.execute(_PARK, [taken.id])
+
+
+def cluster_name(run_id: str, group: int | str = "") -> str:
+    """Who claims: the supervisor's run and the process group of the cluster; without a group all of the run."""
+    return f"{run_id}:{group}" + (":" if group else "")
+
+
+def release(cursor: Cursor, by: str) -> int:
+    """Let others take what a dead cluster had claimed; returns how many. The attempt it made still counts."""
+    cursor.execute(_RELEASE, {"queue": QUEUE, "by": by, "channel": CHANNEL})
+    return int(cursor.fetchone()[0])
 
 
 def finish(cursor: Cursor, ring_id: int) -> None:

@@ -60,7 +60,7 @@ def run(port: int, *, only_worker: bool) -> int:
         return supervisor.fail(
             f"Port {taken} is taken by another program. Choose another: PORT=9000 make run"
         )
-    boss = supervisor.Supervisor(var, port, only_worker=only_worker)
+    boss = supervisor.Supervisor(var, port, only_worker=only_worker, before=before)
     supervisor.trap_signals(boss)
     try:
         boss.start()

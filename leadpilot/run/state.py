@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-RUN_ID = "LEADPILOT_RUN_ID"  # in the environment of every process of one run, and of all their children
+from leadpilot.lib.doorbell import RUN_ID
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
+import psycopg
+
 from leadpilot import environment, postgres
-from leadpilot.lib import canary
+from leadpilot.lib import canary, doorbell
 from leadpilot.run import state, watchdog
 from leadpilot.run.output import complain, say
 from leadpilot.run.part import ROOT, Part
@@ -30,13 +32,16 @@ PATIENCE = 120.0  # seconds until the wait for readiness is explained
 class Supervisor:
     """One run: `start()`, then `watch()` until a signal, then `stop()`."""
 
-    def __init__(self, var: Path, port: int, *, only_worker: bool = False) -> None:
+    def __init__(
+        self, var: Path, port: int, *, only_worker: bool = False, before: state.State | None = None
+    ) -> None:
         self.var = var
         self.folder = var / "run"
         self.port = port
         self.address = f"http://127.0.0.1:{port}/"
         self.only_worker = only_worker
         self.run_id = uuid.uuid4().hex
+        self.gone = doorbell.cluster_name(before.run_id) if before else ""  # a worker cluster that is no more
         self.parts: dict[str, Part] = {}
         self.ticker: Ticker | None = None
         self.stopping = threading.Event()
@@ -141,6 +146,19 @@ class Supervisor:
         for part in self.parts.values():
             if part.tend() and part.name == "worker" and part.process:
                 watchdog.note_cluster(self._cluster_file, part.process.pid)
+                self._release_claims()
+                self.gone = doorbell.cluster_name(self.run_id, part.process.pid)
+
+    def _release_claims(self) -> None:
+        """What the last cluster had taken and not finished is free for the new one at once."""
+        try:
+            with psycopg.connect(watchdog.database_url(), connect_timeout=5) as line:
+                released = doorbell.release(line.cursor(), self.gone) if self.gone else 0
+        except psycopg.Error as error:  # then the claims run out by themselves
+            say(f"claims were not released: {str(error).strip()}", "worker")
+            return
+        if released:
+            say(f"{released} unfinished jobs go to the new cluster", "worker")
 
     def _prepare(self) -> None:
         say("Preparing the database …")

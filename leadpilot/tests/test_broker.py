@@ -190,6 +190,26 @@ def test_a_wake_up_that_is_never_finished_comes_back_and_is_parked_at_last(line:
     assert OrmQ.objects.count() == 2  # the parked one stays as evidence
 
 
+def test_what_a_dead_cluster_had_taken_is_free_at_once(line: psycopg.Connection) -> None:
+    for n in range(3):
+        jobs.wake(JOB, n)
+    taken = [doorbell.claim(line.cursor(), 600, doorbell.cluster_name("run", group)) for group in (7, 77, 8)]
+    assert [ring.args[0] for ring in taken] == [0, 1, 2]
+    assert doorbell.release(line.cursor(), doorbell.cluster_name("run", 7)) == 1
+    again = doorbell.claim(line.cursor(), 600, doorbell.cluster_name("run", 9))
+    assert (again.args, again.attempt) == ((0,), 2)
+    assert doorbell.release(line.cursor(), doorbell.cluster_name("other")) == 0
+    assert doorbell.release(line.cursor(), doorbell.cluster_name("run")) == 3
+
+
+def test_parked_and_waiting_wake_ups_are_not_released(line: psycopg.Connection) -> None:
+    jobs.wake(JOB, "bad")
+    for _ in range(doorbell.MAX_ATTEMPTS + 1):
+        doorbell.claim(line.cursor(), 0, "run:1:")
+    jobs.wake(JOB, "waits")
+    assert doorbell.release(line.cursor(), "run:") == 0
+
+
 def test_a_finished_wake_up_is_gone(line: psycopg.Connection) -> None:
     jobs.wake(JOB, 1)
     doorbell.finish(line.cursor(), doorbell.claim(line.cursor(), 60).id)
