@@ -246,10 +246,17 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="LeadPilot <noreply@localhost>")
 
 LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logs.configure(json=not IS_LOCAL, level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING = logs.configure(
+    json=not IS_LOCAL,
+    level=env.str("LOG_LEVEL", default="INFO"),
+    known=[SECRET_KEY, *(config["PASSWORD"] or "" for config in DATABASES.values())],
+)
 
 # The outbound door (leadpilot.lib.outbound): private addresses are refused but for these.
 OUTBOUND_ALLOW = env.list("OUTBOUND_ALLOW", default=[])
+# http://user:password@host:port of proxies to go out through, tried in turn when a site blocks one.
+OUTBOUND_PROXIES = env.list("OUTBOUND_PROXIES", default=[])
+OUTBOUND_USER_AGENT = env.str("OUTBOUND_USER_AGENT", default=f"LeadPilot/1.0 (+{PUBLIC_URL})")
 SANDBOX: dict[str, Any] = {
     "enabled": env.bool("LEADPILOT_SANDBOX", default=False),
     "web_port": env.int("SANDBOX_WEB_PORT", default=PORT + 1),

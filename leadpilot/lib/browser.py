@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from leadpilot.lib import outbound
+from leadpilot.lib import outbound, upstream
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.http import FetchError, user_agent
 from leadpilot.lib.processes import Process
@@ -130,7 +130,7 @@ class Browser:
             try:
                 if not self._browser:
                     self._launch()
-                self.proxy.begin(max_bytes * 5)
+                self.proxy.begin(max_bytes * 5, upstream.route())
                 job = self._thread.submit(self._render, url, timeout, max_bytes, screenshot)
                 return self._wait(job, url, timeout)
             except BaseException as error:

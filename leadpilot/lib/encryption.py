@@ -12,6 +12,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -114,8 +115,8 @@ def newest_prefix() -> str:
 
 
 def _ring() -> list[Key]:
-    keys = settings.ENCRYPTION_KEYS
-    return keys if keys and isinstance(keys[0], Key) else parse_keys(list(keys))
+    keys: list[Any] = list(settings.ENCRYPTION_KEYS)
+    return keys if keys and isinstance(keys[0], Key) else parse_keys(keys)
 
 
 def _place(key_id: str, tenant: object, table: str, column: str, row: object) -> bytes:

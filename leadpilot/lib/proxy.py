@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from leadpilot.lib.outbound import WEB_PORTS, OutboundError, OutboundRefused, check_target, connect_to
+from leadpilot.lib.upstream import route as current_route
+from leadpilot.lib.upstream import via
 
 Kind = Literal["refused", "dns", "connection"]
 _HEAD_LIMIT = 65_536
@@ -61,6 +63,7 @@ class FilteringProxy:
         self.opened: deque[tuple[str, int]] = deque(maxlen=1_000)
         self.bytes_left = 50_000_000
         self.exhausted = False
+        self.route: str | None = None
         self.url = ""
         self._seconds = seconds
         self._max_connections = max_connections
@@ -78,12 +81,16 @@ class FilteringProxy:
         self._server = asyncio.run_coroutine_threadsafe(opening, self._loop).result(5)
         return self
 
-    def begin(self, max_bytes: int) -> None:
-        """Cut what is still open and start a new account: at most `max_bytes` come in for the next page."""
+    def begin(self, max_bytes: int, route: str | None = None) -> None:
+        """Cut what is still open and start a new account: at most `max_bytes` come in for the next page.
+
+        `route` is the way out for it (see `leadpilot.lib.upstream`).
+        """
         self.cut()
         self.refused.clear()
         self.opened.clear()
         self.bytes_left = max_bytes
+        self.route = route
         self.exhausted = False
 
     def cut(self) -> None:
@@ -142,7 +149,7 @@ class FilteringProxy:
         async with asyncio.timeout(10):
             request = _parse(await reader.readuntil(b"\r\n\r\n"))
         try:
-            upstream = await asyncio.to_thread(_open, request.host, request.port)
+            upstream = await asyncio.to_thread(_open, request.host, request.port, self.route)
         except OutboundError as error:
             kind: Kind = "refused" if isinstance(error, OutboundRefused) else "dns"
             self.refused.append(Refusal(request.host, request.port, kind, error.reason, error.permanent))
@@ -210,10 +217,12 @@ class FilteringProxy:
             await writer.drain()
 
 
-def _open(host: str, port: int) -> socket.socket:
-    upstream = connect_to(check_target(host, port, ports=WEB_PORTS), timeout=10)
-    upstream.setblocking(False)
-    return upstream
+def _open(host: str, port: int, route: str | None) -> socket.socket:
+    targets = check_target(host, port, ports=WEB_PORTS)
+    with via(current_route() if route is None else route):
+        connection = connect_to(targets, timeout=10)
+    connection.setblocking(False)
+    return connection
 
 
 def _parse(head: bytes) -> _Request:
