@@ -24,6 +24,7 @@ PAGE = """{% extends "base.html" %}{% block heading %}Trial{% endblock %}{% bloc
 <button class="btn" hx-post="/trial/count/" hx-target="#answer" data-confirm="Really count?"
   data-confirm-ok="Count">Ask first</button>
 <div id="answer"></div>
+{% if part %}<div id="part" hx-get="/trial/500/" hx-trigger="load">…</div>{% endif %}
 {% if live %}
 <div id="live-same" data-live hx-get="/trial/same/" hx-trigger="every 150ms" hx-swap="innerHTML show:none"></div>
 <div id="live-new" data-live hx-get="/trial/new/" hx-trigger="every 150ms" hx-swap="innerHTML show:none"></div>
@@ -35,7 +36,7 @@ _turn = count(1)
 
 @public
 def trial(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(Template(PAGE).render(RequestContext(request, {"live": "live" in request.GET})))
+    return HttpResponse(Template(PAGE).render(RequestContext(request, dict.fromkeys(request.GET, True))))
 
 
 @public

@@ -283,6 +283,14 @@ def test_a_broken_answer_offers_another_try_without_details(open_page: Open, org
     expect(page.locator(".toast")).to_have_count(1)
 
 
+def test_a_part_that_does_not_come_says_so_in_its_place(open_page: Open, org: Any, alice: Any):
+    page = open_page("/trial/?part", user=alice)
+    expect(page.locator("#part")).to_contain_text("This part could not be loaded")
+    expect(page.locator(".toast")).to_have_count(0)
+    with page.expect_request("**/trial/500/"):
+        page.locator("#part").get_by_role("button", name="Try again").click()
+
+
 def test_a_server_that_is_gone_is_said_to_be_gone_and_its_return_is_noticed(
     open_page: Open, org: Any, alice: Any
 ):

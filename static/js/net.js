@@ -69,6 +69,7 @@ function onError(event) {
   const { xhr } = event.detail;
   if (xhr.status === 401) return saySignedOut();
   if (isPoll(event.detail)) return;
+  if (isPart(event.detail)) return sayPartMissing(event.detail);
   if ((xhr.getResponseHeader("HX-Trigger") || "").includes("toast")) return;
   const messages = {
     403: "You may not do this, or this page is too old. Reload it and try again.",
@@ -79,6 +80,24 @@ function onError(event) {
   };
   const message = messages[xhr.status] || "Something broke on our side. Nothing was changed.";
   toast({ message, tone: "danger", action: xhr.status === 403 || xhr.status === 409 ? reload() : retry(event.detail) });
+}
+
+function isPart({ requestConfig }) {
+  return requestConfig?.verb === "get" && !requestConfig.triggeringEvent; // htmx has no event for a trigger "load"
+}
+
+/** A part that the page fetches by itself says in its own place that it did not come. */
+function sayPartMissing({ elt, target, requestConfig }) {
+  const text = document.createElement("p");
+  text.className = "muted small";
+  text.textContent = "This part could not be loaded. ";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn btn-sm";
+  button.textContent = "Try again";
+  button.addEventListener("click", () => window.htmx.ajax("GET", requestConfig.path, { source: elt, target }));
+  text.append(button);
+  (target || elt).replaceChildren(text);
 }
 
 function reload() {
