@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 
 from agent.engine import claims
@@ -14,6 +16,8 @@ from agent.services import log
 from leadpilot.orgs.models import Organization
 from leadpilot.orgs.services import notify
 from leadpilot.orgs.tenancy import org_context
+
+logger = logging.getLogger(__name__)
 
 
 def give_up(task: ClaimedTask, message: str) -> bool:
@@ -50,7 +54,11 @@ def report_lost(task: ClaimedTask) -> None:
 def _aftermath(task: ClaimedTask, message: str) -> None:
     registered = HANDLERS.get(task.task_type)
     if registered and registered.gave_up:
-        registered.gave_up(task, message)
+        try:
+            with transaction.atomic():
+                registered.gave_up(task, message)
+        except Exception:  # the task is over either way, and people have to hear of it
+            logger.exception("Cleaning up after task %s failed", task.id)
     name = AgentTask(task_type=task.task_type).get_task_type_display()
     log.log(
         org=task.org_id,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from agent.engine import claims
 from agent.engine.errors import LeaseLost, TaskFailed, TaskLater, TaskNeedsApproval, TaskRetry
@@ -110,7 +110,8 @@ def _run(task: ClaimedTask) -> dict[str, Any]:
         mine = give_up(task, str(error))
     except Exception as error:
         log.exception("Task %s (%s) failed", task.id, task.task_type)
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
         mine = _failed(task, f"{type(error).__name__}: {error}"[:500], TaskRetry(""))
     if not mine:
         report_lost(task)

@@ -16,8 +16,12 @@ from campaigns.services import inbound as inbox
 
 def reading_failed(task: ClaimedTask, message: str) -> None:
     """Nobody could read it: it stays for a person, and is not tried for ever."""
-    found = _inbound(task)
-    if not found.classification:
+    found = (
+        InboundMessage.objects.for_org(task.org_id)
+        .filter(pk=task.inbox_message_id, classification="")
+        .first()
+    )
+    if found is not None:
         inbox.record_classification(
             inbound=found,
             classification=Classification.OTHER,
