@@ -161,7 +161,7 @@ def _database(url: str) -> dict[str, Any]:
         config.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 10}
     elif PROCESS == "worker":
         config["CONN_MAX_AGE"] = 60
-    config["CONN_HEALTH_CHECKS"] = PROCESS == "worker"
+    config["CONN_HEALTH_CHECKS"] = PROCESS in ("web", "worker")  # a restarted database leaves dead ones
     if test_name := env.str("TEST_DATABASE_NAME", default=""):
         config["TEST"] = {"NAME": test_name}
     return config
@@ -256,7 +256,9 @@ LOGGING = logs.configure(
 OUTBOUND_ALLOW = env.list("OUTBOUND_ALLOW", default=[])
 # http://user:password@host:port of proxies to go out through, tried in turn when a site blocks one.
 OUTBOUND_PROXIES = env.list("OUTBOUND_PROXIES", default=[])
-OUTBOUND_USER_AGENT = env.str("OUTBOUND_USER_AGENT", default=f"LeadPilot/1.0 (+{PUBLIC_URL})")
+OUTBOUND_USER_AGENT = env.str(
+    "OUTBOUND_USER_AGENT", default="LeadPilot/1.0" if IS_LOCAL else f"LeadPilot/1.0 (+{PUBLIC_URL})"
+)
 SANDBOX: dict[str, Any] = {
     "enabled": env.bool("LEADPILOT_SANDBOX", default=False),
     "web_port": env.int("SANDBOX_WEB_PORT", default=PORT + 1),

@@ -57,13 +57,17 @@ class PostgresBroker(Broker):
         raise NotImplementedError("Wake jobs with leadpilot.lib.jobs.wake; pickled tasks are not taken.")
 
     def acknowledge(self, task_id: int) -> None:
-        """Remove a job that ran."""
-        try:
-            with self._listening().cursor() as cursor:
-                doorbell.finish(cursor, task_id)
-        except psycopg.OperationalError as error:  # it will run once more, which changes nothing
-            log.warning("A finished job stays in the queue: %s", str(error).strip())
-            self._hang_up()
+        """Remove a job that ran. Tried for some seconds, because a database may be restarted under us."""
+        for pause in (0.1, 0.5, 2, 5, 0):
+            try:
+                with self._listening().cursor() as cursor:
+                    doorbell.finish(cursor, task_id)
+                return
+            except psycopg.OperationalError as error:
+                reason = str(error).strip()
+                self._hang_up()
+                time.sleep(pause)
+        log.warning("A finished job stays in the queue and will run once more: %s", reason)
 
     def delete(self, task_id: int) -> None:
         self.acknowledge(task_id)

@@ -281,6 +281,17 @@ def test_a_cut_connection_is_opened_again(queue: broker.PostgresBroker, line: ps
     assert queue.dequeue() is not None
 
 
+def test_a_finished_job_is_removed_over_a_new_connection_when_the_old_was_cut(
+    queue: broker.PostgresBroker, line: psycopg.Connection
+) -> None:
+    jobs.wake(JOB, 1)
+    [(row, _)] = queue.dequeue()
+    line.execute("select pg_terminate_backend(%s)", [queue._listening().info.backend_pid])
+    time.sleep(0.2)
+    queue.acknowledge(row)
+    assert OrmQ.objects.count() == 0
+
+
 def test_a_connection_of_another_process_is_not_used(queue: broker.PostgresBroker) -> None:
     before = queue._listening()
     queue._pid = 1
