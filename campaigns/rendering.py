@@ -76,8 +76,10 @@ def compose(*, org: Any, mailbox: Any, lead: Any, subject: str, body: str, unsub
     """
     require_header_safe(subject, "subject")
     text = body.replace("\r\n", "\n").replace("\r", "\n").strip()
-    if _NUL.search(text):
-        raise BadContent("The text has control characters; retype the part around them.", field="body")
+    if _NUL.search(text + mailbox.signature.replace("\r", "")):
+        raise BadContent(
+            "The text or the signature has control characters; retype the part around them.", field="body"
+        )
     signature = mailbox.signature.replace("\r\n", "\n").strip()
     foot = _foot(org, unsubscribe_url) if unsubscribe_url else ""
     plain = "\n\n".join(part for part in (text, signature) if part)

@@ -137,7 +137,7 @@ def _keep(
         message=message,
         source_key=source_key[:200],
         digest=mail.digest,
-        message_id=mail.message_id,
+        header_message_id=mail.message_id,
         from_email=mail.from_email or "unknown@invalid",
         from_name=mail.from_name,
         subject=mail.subject,

@@ -270,7 +270,7 @@ def conversation(message: Message) -> rendering.Conversation:
 def _after(inbound: InboundMessage) -> rendering.Conversation:
     known = str(inbound.headers.get("references", "")).split()
     references = tuple(reference for reference in known if rendering.is_message_id(reference))
-    last = inbound.message_id if rendering.is_message_id(inbound.message_id) else ""
+    last = inbound.header_message_id if rendering.is_message_id(inbound.header_message_id) else ""
     subject = "".join(c if c.isprintable() else " " for c in inbound.subject)[:290]
     return rendering.Conversation(
         subject=subject, in_reply_to=last or (references[-1] if references else ""), references=references

@@ -1,4 +1,4 @@
-"""Many workers at once: caps are exact, nothing is sent twice, dead workers are taken over from. Real commits, real threads."""
+"""Many workers at once: caps exact, nothing sent twice, dead workers taken over from. Real commits, real threads."""
 
 from __future__ import annotations
 
