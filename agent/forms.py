@@ -38,12 +38,12 @@ class ConfigForm(forms.ModelForm):
     """The control center: every field of seed 002, section 12.3, that a person sets."""
 
     schedule_days = forms.MultipleChoiceField(
-        choices=[(day, day.title()) for day in WEEKDAYS], widget=forms.CheckboxSelectMultiple
+        choices=[(day, day.title()) for day in WEEKDAYS], widget=forms.CheckboxSelectMultiple, label="Days"
     )
     require_approval_for = forms.MultipleChoiceField(
         choices=APPROVALS, widget=forms.CheckboxSelectMultiple, required=False, label="Ask me before"
     )
-    schedule_timezone = forms.ChoiceField(choices=lambda: [(z, z) for z in sorted(available_timezones())])
+    schedule_timezone = forms.ChoiceField(choices=lambda: [(z, z) for z in sorted(available_timezones())], label="Time zone")
     notify_slack_webhook = forms.URLField(required=False, assume_scheme="https", label="Slack webhook")
 
     class Meta:
@@ -81,8 +81,6 @@ class ConfigForm(forms.ModelForm):
             "llm_provider": "Model provider",
             "llm_model": "Model",
             "schedule_enabled": "Work by schedule only",
-            "schedule_timezone": "Time zone",
-            "schedule_days": "Days",
             "schedule_start_time": "From",
             "schedule_end_time": "To",
             "max_leads_per_day": "Leads a day",

@@ -19,9 +19,11 @@ ABOUT_THE_READER = re.compile(
     re.IGNORECASE,
 )
 _TELLING = re.compile(r"\d[\d.,]*%?|\b[A-ZÄÖÜÅÉ][\w’'-]{2,}")
-_COMMON = frozenset(
-    ["The", "This", "That", "These", "Those", "With", "From", "Since", "When", "What", "Which", "Who", "How", "Why", "Where", "And", "But", "For", "Our", "Your", "Their", "His", "Her", "Its", "One", "Two", "Also", "Once", "Here", "There", "Would", "Could", "Should", "May", "Can", "Are", "Was", "Were", "Have", "Has", "Had", "Not", "Hello", "Dear", "Best", "Regards", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "June", "July", "August", "September", "October", "November", "December"]
+_SMALL_WORDS = (
+    "The This That These Those With From Since When What Which Who How Why Where And But For Our Your Their His Her "
+    "Its One Two Also Once Here There Would Could Should May Can Are Was Were Have Has Had Not Hello Dear Best Regards"
 )
+_COMMON = frozenset(_SMALL_WORDS.split())
 
 
 def check(written: Written, brief: Brief) -> Written:

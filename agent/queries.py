@@ -117,7 +117,7 @@ def paragraphs_of(sentences: Sequence[dict[str, Any]], numbers: dict[str, int]) 
             if index:
                 paragraphs.append([])
             if part.strip():
-                paragraphs[-1].append(Span(part.strip(" "), support, refs, sentence.get("note", "")))
+                paragraphs[-1].append(Span(part.strip(), support, refs, sentence.get("note", "")))
     return [paragraph for paragraph in paragraphs if paragraph]
 
 

@@ -53,6 +53,7 @@ def _context(request: OrgRequest) -> dict[str, Any]:
         .order_by("scheduled_for")[:6],
         "logs": AgentLog.objects.for_org(org)
         .exclude(log_type=LogType.OBSERVATION)
+        .exclude(action_type="draft.submitted")
         .select_related("lead", "agent", "actor")
         .order_by("-created_at")[:12],
     }

@@ -15,6 +15,7 @@ PROMPT_VERSION = "offline-1"
 MAX_SUBJECT = 50
 MAX_WORDS = 150
 LONGEST_STATEMENT = 170
+_ARTICLE = re.compile(r"^(?:The|A|An|Its|Their|In|On|At|Since|For|From|By|With|This|These|More|Most|Over|About)(?= )")
 
 # What makes the best opening, best first. A person's own role is nothing to tell them.
 OPENERS = (
@@ -147,8 +148,9 @@ def site_of(fact: FactBrief) -> str:
 
 
 def _clause(statement: str) -> str:
-    """A statement fit to follow “that”."""
-    return " ".join(statement.split()).rstrip(".!… ")
+    """A statement fit to follow “that”: without its full stop, its article small."""
+    clause = " ".join(statement.split()).rstrip(".!… ")
+    return _ARTICLE.sub(lambda match: match.group(0).lower(), clause)
 
 
 def _sentences(text: str) -> list[str]:
