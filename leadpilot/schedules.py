@@ -37,6 +37,10 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("campaigns.tasks.sweep", 15),
     Schedule("campaigns.tasks.poll_inboxes", 20),
     Schedule("campaigns.tasks.settle", 120),
+    Schedule("leads.tasks.sweep", 15),
+    Schedule("campaigns.tasks.sweep", 15),
+    Schedule("campaigns.tasks.poll_inboxes", 20),
+    Schedule("campaigns.tasks.settle", 120),
     Schedule("leadpilot.schedules.prune", 3600),
 )
 

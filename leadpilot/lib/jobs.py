@@ -17,7 +17,7 @@ from django_q.models import OrmQ
 from leadpilot.lib import doorbell
 from leadpilot.lib.q_settings import Q_CLUSTER
 
-_JOB = re.compile(r"((?:leadpilot|leads|campaigns|agent)(?:\.\w+)*\.(?:tasks|schedules))\.([a-z]\w*)")
+_JOB = re.compile(r"((?:leads|campaigns|agent|leadpilot(?:\.\w+)*)\.(?:tasks|schedules))\.([a-z]\w*)")
 
 
 class UnknownJob(LookupError):

@@ -152,6 +152,7 @@ def test_a_wake_up_while_the_job_runs_is_kept(line: psycopg.Connection) -> None:
         "leadpilot.tests.tasks.remember.__call__",
         "leadpilot.nowhere.tasks.run",
         "leadpilot.tests.tasks._hidden",
+        "agent.services.tasks.claim",
         "",
     ],
 )
