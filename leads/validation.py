@@ -7,10 +7,10 @@ is reported with the field, the value and the way out; nothing is cut off or dro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -38,6 +38,8 @@ _EMAIL = re.compile(EMAIL_PATTERN)
 _NAMED_ADDRESS = re.compile(r"^[^<>]*<([^<>\s]+@[^<>\s]+)>$")
 _HOST = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.[a-z][a-z0-9-]{1,62}$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\ufeff]")
+_BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]")
+_UNTIDY = re.compile(r"^\s|\s$|\s\s|[^\S ]|^=|" + _CONTROL.pattern)
 _NOTHING = frozenset(
     {"n/a", "na", "n.a.", "-", "--", "—", "none", "null", "nil", "undefined", "unknown", "#n/a", "?"}
 )
@@ -73,12 +75,12 @@ def clean(values: Mapping[str, Any], *, partial: bool = False) -> tuple[dict[str
 
 def tidy(value: Any) -> str:
     """One line of text without control characters, Excel's `="…"` and stray spaces."""
-    text = str(value if value is not None else "")
-    if text.isalnum() and text.isascii():
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    if not _UNTIDY.search(text):
         return text
-    if match := _EXCEL_TEXT.match(text):
+    if match := _EXCEL_TEXT.match(text.strip()):
         text = match[1]
-    return " ".join(_CONTROL.sub("", text.replace("\t", " ").replace("\n", " ").replace("\r", " ")).split())
+    return " ".join(_CONTROL.sub("", _BREAKS.sub(" ", text)).split())
 
 
 def _optional(value: Any) -> str:
@@ -133,6 +135,7 @@ def email_fault(email: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=8192)  # an imported file says the same company, city and web site again and again
 def _short_text(field: str, value: Any) -> tuple[str, str]:
     text, most = _optional(value), LENGTHS[field]
     if len(text) > most:
@@ -140,11 +143,12 @@ def _short_text(field: str, value: Any) -> tuple[str, str]:
     return text, ""
 
 
+@lru_cache(maxsize=8192)
 def _url(field: str, value: Any) -> tuple[str, str]:
-    url = _optional(value)
-    if not url:
+    given = _optional(value)
+    if not given:
         return "", ""
-    url = _whole_url(field, url)
+    url = _whole_url(field, given)
     try:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").encode("idna").decode(), parts.port
@@ -174,6 +178,7 @@ def _whole_url(field: str, url: str) -> str:
     return f"https://{url.lstrip('/')}"
 
 
+@lru_cache(maxsize=512)
 def _time_zone(field: str, value: Any) -> tuple[str, str]:
     zone = _optional(value)
     if zone and zone not in _zones():
@@ -188,8 +193,14 @@ def _zones() -> frozenset[str]:
 
 def split_tags(value: Any) -> list[str]:
     """Tags from a list, or from a text with commas, semicolons or bars between them; each once, in order."""
-    parts: Iterable[Any] = re.split(r"[,;|]", value) if isinstance(value, str) else value or ()
-    return list(dict.fromkeys(tag for part in parts if (tag := _optional(part))))
+    if isinstance(value, str):
+        return list(_tags_in(value))
+    return list(dict.fromkeys(tag for part in value or () if (tag := _optional(part))))
+
+
+@lru_cache(maxsize=2048)
+def _tags_in(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag for part in re.split(r"[,;|]", text) if (tag := _optional(part))))
 
 
 def _tags(field: str, value: Any) -> tuple[list[str], str]:

@@ -7,32 +7,58 @@ from leadpilot.orgs.protection import ProtectTenantTables, SystemFunction
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('leads', '0003_row_level_security'),
-        ('orgs', '0002_row_level_security'),
+        ("leads", "0003_row_level_security"),
+        ("orgs", "0002_row_level_security"),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='leadimport',
-            name='errors',
+            model_name="leadimport",
+            name="errors",
         ),
         migrations.CreateModel(
-            name='ImportProblem',
+            name="ImportProblem",
             fields=[
-                ('id', models.UUIDField(default=leadpilot.lib.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('outcome', models.CharField(choices=[('rejected', 'Rejected'), ('skipped', 'Skipped')], max_length=8)),
-                ('row', models.PositiveIntegerField()),
-                ('field', models.CharField(max_length=40)),
-                ('value', models.TextField(blank=True)),
-                ('message', models.TextField()),
-                ('lead_import', leadpilot.orgs.tenancy.TenantForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='problems', to='leads.leadimport')),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orgs.organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=leadpilot.lib.ids.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("rejected", "Rejected"), ("skipped", "Skipped")], max_length=8
+                    ),
+                ),
+                ("row", models.PositiveIntegerField()),
+                ("field", models.CharField(max_length=40)),
+                ("value", models.TextField(blank=True)),
+                ("message", models.TextField()),
+                (
+                    "lead_import",
+                    leadpilot.orgs.tenancy.TenantForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="problems",
+                        to="leads.leadimport",
+                    ),
+                ),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="orgs.organization"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['org', 'lead_import', 'row'], name='problems_of_import')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['rejected', 'skipped'])), name='import_problem_outcome_known')],
+                "indexes": [models.Index(fields=["org", "lead_import", "row"], name="problems_of_import")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome__in", ["rejected", "skipped"])),
+                        name="import_problem_outcome_known",
+                    )
+                ],
             },
         ),
         ProtectTenantTables("ImportProblem"),

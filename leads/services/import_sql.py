@@ -87,13 +87,22 @@ def company_ids(org_id: UUID, leads: Sequence[Mapping[str, Any]]) -> dict[str, U
         domain = domains.company_domain(fields["email"], fields.get("website_url", ""))
         if domain and not names.get(domain):
             names[domain] = fields.get("company", "")
-    companies = Company.objects.for_org(org_id)  # type: ignore[attr-defined]
-    known = dict(companies.filter(domain__in=list(names)).values_list("domain", "id"))
-    missing = [Company(org_id=org_id, domain=d, name=names[d]) for d in sorted(names.keys() - known.keys())]
+    known = _companies(org_id, list(names))
+    missing = sorted(names.keys() - known.keys())
     if missing:
-        Company.objects.bulk_create(missing, ignore_conflicts=True, batch_size=2000)
-        known.update(companies.filter(domain__in=[c.domain for c in missing]).values_list("domain", "id"))
+        new = [Company(org_id=org_id, domain=domain, name=names[domain]) for domain in missing]
+        Company.objects.bulk_create(new, ignore_conflicts=True, batch_size=2000)
+        known.update(_companies(org_id, missing))
     return known
+
+
+def _companies(org_id: UUID, domains_wanted: list[str]) -> dict[str, UUID]:
+    with connection.cursor() as cursor:  # one array is far quicker than thousands of placeholders
+        cursor.execute(
+            "SELECT domain, id FROM leads_company WHERE org_id = %s AND domain = ANY(%s)",
+            [org_id, domains_wanted],
+        )
+        return dict(cursor.fetchall())
 
 
 def insert(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.expressions import RawSQL
 
 from leadpilot.lib.errors import DomainError
 from leadpilot.orgs import services as orgs
@@ -32,11 +33,13 @@ def find_suppression(*, org: Organization, email: str) -> Suppression | None:
 
 
 def suppressed_among(*, org_id: UUID, emails: Collection[str]) -> dict[str, Suppression]:
-    """Of many addresses (lower case) those that are forbidden, each with its entry; one query."""
+    """Of many addresses (lower case) those that are forbidden, each with its entry."""
     values = set(emails)
     for domain in {domains.of_email(email) for email in emails}:
         values.update(domains.with_parents(domain))
-    entries = Suppression.objects.for_org(org_id).filter(value__in=values)  # type: ignore[attr-defined]
+    # One array is far quicker than thousands of placeholders.
+    forbidden = RawSQL("SELECT unnest(%s::text[])", [list(values)])
+    entries = Suppression.objects.for_org(org_id).filter(value__in=forbidden)  # type: ignore[attr-defined]
     found = {entry.value: entry for entry in entries}
     if not found:
         return {}
