@@ -1,0 +1,92 @@
+"""The admin console's view of the agent: for support work, over all organizations. Read, never written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from agent.models import Agent, AgentConfig, AgentLog, AgentTask, Decision, Draft
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Rows that only the services may write."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AgentConfig)
+class AgentConfigAdmin(ReadOnly):
+    list_display = ("org", "name", "is_enabled", "status", "status_reason", "updated_at")
+    list_filter = ("status", "is_enabled")
+    list_select_related = ("org",)
+    search_fields = ("org__name", "org__slug")
+
+
+@admin.register(Agent)
+class AgentAdmin(ReadOnly):
+    list_display = ("name", "org", "agent_type", "status", "last_active_at")
+    list_filter = ("agent_type", "status")
+    list_select_related = ("org",)
+
+
+@admin.register(AgentTask)
+class AgentTaskAdmin(ReadOnly):
+    list_display = (
+        "task_type",
+        "org",
+        "status",
+        "lead",
+        "attempts",
+        "retry_count",
+        "scheduled_for",
+        "error_message",
+    )
+    list_filter = ("status", "task_type")
+    list_select_related = ("org", "lead")
+    search_fields = ("=id", "dedupe_key", "org__slug")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Draft)
+class DraftAdmin(ReadOnly):
+    list_display = (
+        "subject",
+        "org",
+        "lead",
+        "step_number",
+        "status",
+        "version",
+        "has_unsupported",
+        "created_at",
+    )
+    list_filter = ("status", "has_unsupported")
+    list_select_related = ("org", "lead")
+    search_fields = ("subject", "lead__email")
+
+
+@admin.register(AgentLog)
+class AgentLogAdmin(ReadOnly):
+    list_display = ("created_at", "org", "log_type", "action_type", "message", "lead", "actor")
+    list_filter = ("log_type", "action_type")
+    list_select_related = ("org", "lead", "actor")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly):
+    list_display = ("created_at", "org", "action", "outcome", "until", "lead", "actor")
+    list_filter = ("action", "outcome")
+    list_select_related = ("org", "lead", "actor")
+    date_hierarchy = "created_at"
