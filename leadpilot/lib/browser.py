@@ -200,7 +200,7 @@ class Browser:
         """In the browser's thread."""
         deadline = time.monotonic() + timeout
         context = self._browser.new_context(
-            user_agent=f"Mozilla/5.0 (compatible; {user_agent()})",
+            user_agent=f"Mozilla/5.0 (compatible; {user_agent().replace(' (', '; ').rstrip(')')})",
             viewport={"width": 1280, "height": 800},
             service_workers="block",
             accept_downloads=False,

