@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _CONNECT = ("dbname", "user", "password", "host", "port", "sslmode")
 
 
-class PostgresBroker(Broker):
+class PostgresBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
     """One connection a process, in autocommit, that listens while nothing waits. It connects as the
     application's role.
     """
@@ -119,7 +119,8 @@ class PostgresBroker(Broker):
     def _count(self, query: LiteralString) -> int:
         with self._listening().cursor() as cursor:
             cursor.execute(query, [doorbell.QUEUE])
-            return cursor.fetchone()[0]  # type: ignore[index]
+            row = cursor.fetchone()
+            return int(row[0]) if row else 0
 
     def _listening(self) -> psycopg.Connection[Any]:
         """The connection of this very process: one that came over a fork belongs to the parent."""

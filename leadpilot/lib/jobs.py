@@ -8,7 +8,7 @@ import importlib
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connections, router
@@ -50,7 +50,7 @@ def resolve(job: str) -> Callable[..., Any]:
         found = None
     if not callable(found) or found.__module__ != match[1]:
         raise UnknownJob(f"There is no function {match[2]} in {match[1]}.")
-    return found
+    return cast("Callable[..., Any]", found)
 
 
 def run_pending(limit: int = 100, using: str | None = None) -> int:

@@ -50,7 +50,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the private database if that is the one, prepare it, start the rest. Raises PostgresError."""
         state.State(os.getpid(), self.run_id, self.address).write(self.folder)
-        os.environ[state.RUN_ID] = self.run_id
+        os.environ[doorbell.RUN_ID] = self.run_id
         self._ensure_database()
         if not self.only_worker:
             self._prepare()

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from leadpilot import postgres
+from leadpilot.lib.doorbell import RUN_ID
 from leadpilot.lib.processes import Process
 from leadpilot.run import __main__ as command
 from leadpilot.run import output, part, state, supervisor
@@ -182,7 +183,7 @@ def test_the_state_of_a_run_can_be_read_back(tmp_path: Path) -> None:
 @linux
 def test_what_a_killed_run_left_is_found_by_its_id_and_by_nothing_else() -> None:
     ours, others = (
-        subprocess.Popen(["sleep", "60"], env={**os.environ, state.RUN_ID: name}, start_new_session=True)
+        subprocess.Popen(["sleep", "60"], env={**os.environ, RUN_ID: name}, start_new_session=True)
         for name in ("run-of-this-test", "run-of-this-test-2")
     )
     try:
