@@ -149,7 +149,7 @@ def _to_enroll(org: Organization) -> QuerySet[Lead]:
     ).exclude(outcome=str(Outcome.ALLOW))
     ever = Enrollment.objects.filter(org_id=OuterRef("org_id"), lead=OuterRef("pk"))
     researched = Lead.objects.for_org(org).filter(status=LeadStatus.RESEARCHED)
-    return (  # type: ignore[no-any-return]
+    return (
         researched.exclude(Exists(ever))
         .exclude(Exists(refused))
         .select_related("org")

@@ -61,7 +61,8 @@ def submit(
         if not dedupe_key:
             return task
         same = AgentTask.objects.for_org(org).filter(dedupe_key=dedupe_key, status__in=OPEN_STATUSES)
-        if open_task := same.first():
+        open_task: AgentTask | None = same.first()
+        if open_task is not None:
             return open_task
         # The one that stood in our way was finished between the two statements: it did not see what we want done.
 

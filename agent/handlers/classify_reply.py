@@ -74,7 +74,7 @@ def _inbound(task: ClaimedTask) -> InboundMessage:
 def _acted_on(found: InboundMessage) -> bool:
     """A worker that died after acting left this line, in the same transaction."""
     lines = AgentLog.objects.for_org(found.org_id).filter(lead_id=found.lead_id, action_type=HANDLED)
-    return lines.filter(details__inbound=str(found.pk)).exists()  # type: ignore[no-any-return]
+    return lines.filter(details__inbound=str(found.pk)).exists()
 
 
 def _log(task: ClaimedTask, found: InboundMessage, read: reading.Reading) -> None:

@@ -49,7 +49,7 @@ def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
 
 
 def _enrollment(task: ClaimedTask) -> Enrollment | None:
-    return (  # type: ignore[no-any-return]
+    return (
         Enrollment.objects.for_org(task.org_id)
         .filter(lead_id=task.lead_id, campaign_id=task.campaign_id, status=EnrollmentStatus.ACTIVE)
         .filter(campaign__status=CampaignStatus.ACTIVE)

@@ -56,7 +56,7 @@ def _inbound(task: ClaimedTask) -> InboundMessage:
 def _living(found: InboundMessage) -> Draft | None:
     gone = [DraftStatus.REJECTED, DraftStatus.WITHDRAWN]
     answers = Draft.objects.for_org(found.org_id).filter(in_reply_to=found).exclude(status__in=gone)
-    return answers.select_related("org", "lead", "in_reply_to", "campaign").first()  # type: ignore[no-any-return]
+    return answers.select_related("org", "lead", "in_reply_to", "campaign").first()
 
 
 def _brief(found: InboundMessage) -> AnswerBrief:

@@ -101,7 +101,7 @@ def update_config(*, org: Organization, by: User | None, **fields: Any) -> Agent
     `is_enabled`, `status` and `status_reason` belong to `start` and `stop`.
     """
     config_for(org)
-    config = AgentConfig.objects.for_org(org).select_for_update().get()
+    config: AgentConfig = AgentConfig.objects.for_org(org).select_for_update().get()
     changed = {name: value for name, value in clean(config, fields).items() if getattr(config, name) != value}
     for name, value in changed.items():
         setattr(config, name, value)
