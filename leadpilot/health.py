@@ -43,10 +43,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except DatabaseError:
         checks["database"] = "It does not answer."
     ready = set(checks.values()) == {"ok"}
-    return JsonResponse(
-        {"status": "ready" if ready else "unavailable", "checks": checks},
-        status=200 if ready else 503,
-    )
+    body = {"status": "ready" if ready else "unavailable", "checks": checks}
+    response = JsonResponse(body, status=200 if ready else 503)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # asked every second, it is no error to log
+    return response
 
 
 _applied: set[bool] = set()

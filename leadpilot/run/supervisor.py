@@ -180,7 +180,7 @@ class Supervisor:
     def _welcome(self, link: subprocess.Popen[str]) -> None:
         began = time.monotonic()
         explained = False
-        while not self.stopping.wait(0.2):
+        while not self.stopping.wait(LOOK):
             missing = not_ready(self.port)
             if not missing:
                 say("")

@@ -49,9 +49,10 @@ def test_readyz_is_ready_when_a_worker_ran_the_dispatcher_lately(client: Client)
 
 
 @pytest.mark.django_db
-def test_readyz_says_that_no_worker_lives(client: Client) -> None:
+def test_readyz_says_that_no_worker_lives(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
+    assert caplog.records == []  # it is asked every second, and no error
     assert answer.json()["checks"]["worker"] == "No sign of life for 60 seconds."
     assert answer.json()["checks"]["migrations"] == "ok"
 
