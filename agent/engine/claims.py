@@ -109,7 +109,7 @@ def claim(org_id: UUID, owner: str, size: int) -> list[ClaimedTask]:
         "lease": LEASE_SECONDS,
     }
     rows = sorted(sql.run(org_id, _CLAIM, params, durable=False), key=lambda row: (-row[0], row[1], row[2]))
-    return [ClaimedTask(*row[2:-1], json.loads(row[-1])) for row in rows]
+    return [ClaimedTask(*(*row[2:-1], json.loads(row[-1]))) for row in rows]
 
 
 def renew(org_id: UUID, owner: str, ids: Iterable[UUID]) -> set[UUID]:
