@@ -37,7 +37,7 @@ _CHROME_NAMES = re.compile(
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc\U000e0000-\U000e007f]"
 )
-_MAX_NODES = 150_000
+_MAX_NODES = 60_000
 _MAX_TEXT = 200_000
 
 

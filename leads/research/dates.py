@@ -35,9 +35,8 @@ _DOTTED = re.compile(r"\b(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>(?:19|20)\d\d)\b"
 
 def find_date(text: str) -> date | None:
     """The first full day named in a text; None when none is, or when it is no day of the calendar."""
-    matches = [
-        m for pattern in (_ISO, _DAY_FIRST, _MONTH_FIRST, _DOTTED) if (m := pattern.search(text[:5000]))
-    ]
+    patterns = (_ISO, _DAY_FIRST, _MONTH_FIRST, _DOTTED)
+    matches = [match for pattern in patterns for match in pattern.finditer(text[:5000])]
     for match in sorted(matches, key=lambda m: m.start()):
         month = match["m"].lower()
         try:

@@ -13,10 +13,10 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from leadpilot.lib.markup import limit_depth
 from leads.research import dates, people, tell_tales
 from leads.research.blocks import Block, clean, page_blocks
 from leads.research.hidden import remove_hidden
+from leads.research.limits import limited
 
 MAX_TEXT = 100_000
 _TRAFILATURA_LIMIT = 600_000
@@ -84,7 +84,7 @@ class Extracted:
 
 def stylesheet_links(html: str, url: str) -> list[str]:
     """Addresses of the style sheets a page names, whatever their host."""
-    tree = LexborHTMLParser(limit_depth(html[:200_000]))
+    tree = LexborHTMLParser(limited(html[:200_000]))
     found = [
         _absolute(url, node.attributes.get("href")) for node in tree.css("link[rel~='stylesheet' i][href]")
     ]
@@ -96,7 +96,7 @@ def extract(html: str, url: str, *, styles: list[str] | None = None, all_styles:
 
     `styles`: texts of its style sheets, by which hidden text is recognised; `all_styles` says that none is missing.
     """
-    html = limit_depth(html.replace("\x00", ""))
+    html = limited(html)
     tree = LexborHTMLParser(html)
     data = list(_json_ld(tree))
     page = Extracted(title=clean(_first_text(tree, "title"))[:300], needs_browser=_wants_browser(tree))

@@ -18,7 +18,9 @@ _ROLE = re.compile(
     r"geschäftsführer\w*|leiter\w*|inhaber\w*|vorstand|prokurist\w*|vertrieb|einkauf|directeur|directrice|gérant\w*)\b",
     re.IGNORECASE,
 )
-_BYLINE = re.compile(rf"\b(?:by|von|par|por|door) {_TITLES}(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]+(?: {_PART}){{1,3}})")
+_BYLINE = re.compile(
+    rf"\b(?i:by|von|par|por|door) {_TITLES}(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]+(?: {_PART}){{1,3}})"
+)
 _IN_BRACKETS = re.compile(
     rf"(?:\(|[·•|–—] ?){_TITLES}(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]+(?: {_PART}){{1,3}})\)?\s*$"
 )

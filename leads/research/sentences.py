@@ -46,8 +46,8 @@ _WE = re.compile(
 _OUR = re.compile(r"\b[Oo]ur\b(?! own\b)|\b[Oo]ur(?= own\b)")
 _US = re.compile(r"\b[Uu]s\b")
 _HOPELESS = re.compile(
-    r"\b(?:I|me|my|mine|myself|you|your|yours|yourself|ourselves|ours|let['’]s)\b|\b[Ww]e (?:all|both|each|either)\b"
-    r"|\b(?:what|how|why|whether|that) we\b|\bof us\b"
+    r"\b(?:I|[Mm]e|[Mm]y|mine|myself|[Yy]ou|[Yy]ours?|yourself|ourselves|[Oo]urs|[Ll]et['’]s)\b"
+    r"|\b[Ww]e (?:all|both|each|either)\b|\b(?:what|how|why|whether|that) we\b|\bof us\b"
 )
 
 

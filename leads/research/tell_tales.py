@@ -54,7 +54,7 @@ _SIGNS = {
 }
 _COMPILED = {name: re.compile(sign) for name, sign in _SIGNS.items()}
 _BUILT_WITH = re.compile(
-    r"\b(?:built|made|powered|running) (?:with|by|on):? ([A-Z][\w.+#-]*(?:, [A-Z][\w.+#-]*){1,8})"
+    r"\b(?i:built|made|powered|running) (?:with|by|on):? ([A-Z][\w.+#-]*(?:, [A-Z][\w.+#-]*){1,8})"
 )
 _NETWORKS = {
     "linkedin": "linkedin",

@@ -120,7 +120,8 @@ class Visitor:
             self._render(page)
         if page.status == PageStatus.EMPTY:
             return
-        if len(page.content.text) < _NOTHING:
+        content = page.content
+        if len(content.text) < _NOTHING and not (content.news or content.people or content.is_article):
             page.status = PageStatus.EMPTY
             page.failure = page.failure or f"{page.url} says next to nothing: “{page.content.text}”."
         else:
