@@ -53,7 +53,7 @@ def test_without_signing_in_no_mail_is_taken(client):
         ("Maren.deWit@BRIGHTWAVE.example", 250, b"2.1.5"),
         ("stranger@anywhere.example", 250, b"2.1.5"),
         ("nobody@brightwave.example", 550, b"5.1.1"),
-        ("terrence.holt@ironbridge-energy.example", 550, b"5.1.1"),
+        ("dora.finch@ironbridge-energy.example", 550, b"5.1.1"),
         ("victor.osei@verdantbio.example", 250, b"2.1.5"),
         ("someone@gmail.com", 550, b"5.7.1"),
         ("../../etc@brightwave.example", 553, b"5.1.3"),

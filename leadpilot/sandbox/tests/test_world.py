@@ -15,7 +15,7 @@ WORLD = load_world(REFERENCE_DAY)
 def test_there_are_fourteen_companies_and_twenty_five_leads():
     assert len(WORLD.companies) == 14
     assert len(WORLD.leads()) == 25
-    assert len(WORLD.people) == 27
+    assert len(WORLD.people) == 28
 
 
 def test_every_domain_is_reserved_for_examples():
@@ -32,8 +32,18 @@ def test_every_kind_of_answer_is_somebodys():
     kinds = {person.persona for person in WORLD.leads()}
     assert kinds == {
         "interested", "question", "objection", "not_now", "not_interested", "out_of_office", "auto_reply",
-        "referral", "unsubscribe", "angry", "one_click", "silent", "bounces", "unknown",
+        "referral", "unsubscribe", "angry", "one_click", "silent", "bounces",
     }  # fmt: skip
+
+
+def test_one_lead_bounces_and_no_more_so_that_the_mailbox_is_not_paused():
+    """More than one hard bounce in twenty mails pauses a mailbox, and the demo would stand still."""
+    assert [person.email for person in WORLD.leads() if person.fate != "answers"] == [
+        "victor.osei@verdantbio.example"
+    ]
+    assert [person.fate for person in WORLD.people if not person.lead and person.fate != "answers"] == [
+        "unknown"
+    ]
 
 
 def test_every_style_can_be_written():
