@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -49,10 +50,10 @@ class ImapServer:
 
 
 class _Checked(imaplib.IMAP4):
-    """imaplib over a socket from the outbound door."""
+    """imaplib over a socket from the outbound door, which is shown to `keep` as soon as it is open."""
 
-    def __init__(self, server: ImapServer, timeout: float) -> None:
-        self._server = server
+    def __init__(self, server: ImapServer, timeout: float, keep: Callable[[socket.socket], None]) -> None:
+        self._server, self._keep = server, keep
         super().__init__(server.host, server.port, timeout)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -60,20 +61,23 @@ class _Checked(imaplib.IMAP4):
         seconds = timeout or 30.0
         sock = outbound.connect(server.host, server.port, timeout=seconds, purpose="mail")
         sock.settimeout(seconds)
+        self._keep(sock)
         if server.security == "tls":
-            return tls_context().wrap_socket(sock, server_hostname=server.host)
+            sock = tls_context().wrap_socket(sock, server_hostname=server.host)
+            self._keep(sock)
         return sock
 
 
 class _Box(BaseMailBox):
-    def __init__(self, server: ImapServer, timeout: float) -> None:
-        self._server, self._timeout = server, timeout
+    def __init__(self, server: ImapServer, timeout: float, keep: Callable[[socket.socket], None]) -> None:
+        self._server, self._timeout, self._keep = server, timeout, keep
         super().__init__()
 
     def _get_mailbox_client(self) -> imaplib.IMAP4:
-        client = _Checked(self._server, self._timeout)
+        client = _Checked(self._server, self._timeout, self._keep)
         if self._server.security == "starttls":
             client.starttls(tls_context())
+            self._keep(client.sock)
         return client
 
 
@@ -86,15 +90,16 @@ class Inbox:
     def __init__(self, server: ImapServer, *, seconds: float = 90, timeout: float = 20) -> None:
         self.server, self.seconds, self.timeout = server, seconds, timeout
         self._box: _Box | None = None
+        self._sock: socket.socket | None = None
         self._timer: threading.Timer | None = None
         self.late = False
 
     def __enter__(self) -> Self:
         try:
-            self._box = _Box(self.server, min(self.timeout, self.seconds))
             self._timer = threading.Timer(self.seconds, self._cut)
             self._timer.daemon = True
             self._timer.start()
+            self._box = _Box(self.server, min(self.timeout, self.seconds), self._keep)
             self._log_in()
         except BaseException:
             self._close()
@@ -116,10 +121,10 @@ class Inbox:
                 permanent=True,
                 phase="login",
             )
+        plain = (self.server.username + self.server.password).isascii()
+        log_in = self._box.login if plain else self._box.login_utf8
         try:
-            self._box.login_utf8(self.server.username, self.server.password, initial_folder=None) if not (
-                self.server.username + self.server.password
-            ).isascii() else self._box.login(self.server.username, self.server.password, initial_folder=None)
+            log_in(self.server.username, self.server.password, initial_folder=None)
         except (ImapToolsError, imaplib.IMAP4.error) as error:
             if isinstance(error, imaplib.IMAP4.abort):
                 raise
@@ -131,17 +136,21 @@ class Inbox:
     def _cut(self) -> None:
         """The time is up: whatever waits on the socket now fails."""
         self.late = True
-        if self._box is not None:
-            try:
-                self._box.client.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:  # it is closed already
-                return
+        if self._sock is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _keep(self, sock: socket.socket) -> None:
+        """Remember the socket, so that `_cut` can reach it from the first byte on."""
+        self._sock = sock
 
     def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         box, self._box = self._box, None
         if box is None:
+            if self._sock is not None:
+                self._sock.close()
             return
         try:
             box.client.sock.settimeout(2)

@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from campaigns.models import (
     Campaign,
+    CampaignStatus,
     Enrollment,
     EnrollmentStatus,
     InboundMessage,
     Mailbox,
     Message,
     MessageStatus,
-    Quota,
     Thread,
 )
-from campaigns.services.quota import ramped_cap
-from campaigns.windows import local_day, zone_of
 from leadpilot.lib import clock
 from leads.models import Lead
 
 
 def thread_list(
-    org: Any, *, q: str = "", state: str = "open", kind: str = "", mailbox: str = ""
+    org: Any, *, q: str = "", state: str = "open", kind: str = "", mailbox: str = "", campaign: str = ""
 ) -> QuerySet[Thread]:
-    """Conversations with at least one answer, newest first, each with its latest answer's text and class."""
-    latest = InboundMessage.objects.filter(org_id=OuterRef("org_id"), thread=OuterRef("pk")).order_by(
-        "-received_at"
-    )
+    """Conversations with at least one answer, the latest first, each with its latest answer's text and class."""
+    answers = InboundMessage.objects.filter(org_id=OuterRef("org_id"), thread=OuterRef("pk"))
+    latest = answers.order_by("-received_at")
     threads = (
         Thread.objects.for_org(org)
+        .filter(Exists(answers))
         .select_related("lead", "mailbox", "campaign")
         .annotate(
             answer_text=Subquery(latest.values("new_text")[:1]),
             answer_class=Subquery(latest.values("classification")[:1]),
             answered_at=Subquery(latest.values("received_at")[:1]),
         )
-        .exclude(answered_at=None)
     )
     if state == "unread":
         threads = threads.filter(unread=True, is_open=True)
@@ -55,10 +51,12 @@ def thread_list(
         threads = threads.filter(answer_class=kind)
     if mailbox:
         threads = threads.filter(mailbox_id=mailbox)
+    if campaign:
+        threads = threads.filter(campaign_id=campaign)
     if q:
         named = Q(lead__name__icontains=q) | Q(lead__email__icontains=q) | Q(lead__company__icontains=q)
         threads = threads.filter(named | Q(subject__icontains=q) | Q(answer_text__icontains=q))
-    return threads.order_by("-answered_at", "-pk")
+    return threads.order_by("-last_message_at", "-pk")
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ class Turn:
     at: Any
     message: Message | None = None
     inbound: InboundMessage | None = None
+    is_last: bool = False
 
 
 SHOWN = (
@@ -86,7 +85,7 @@ def conversation(thread: Thread) -> list[Turn]:
     ours = (
         Message.objects.for_org(thread.org_id)
         .filter(thread=thread, status__in=SHOWN)
-        .select_related("approved_by")
+        .defer("raw")
     )
     theirs = InboundMessage.objects.for_org(thread.org_id).filter(thread=thread)
     turns = [
@@ -94,9 +93,8 @@ def conversation(thread: Thread) -> list[Turn]:
         for message in ours
     ]
     turns += [Turn(inbound.received_at, inbound=inbound) for inbound in theirs]
-    return sorted(
-        turns, key=lambda turn: (turn.message is not None and turn.message.sent_at is None, turn.at)
-    )
+    turns.sort(key=lambda turn: (turn.message is not None and turn.message.sent_at is None, turn.at))
+    return [*turns[:-1], replace(turns[-1], is_last=True)] if turns else []
 
 
 def campaign_list(org: Any, *, q: str = "", status: str = "") -> QuerySet[Campaign]:
@@ -105,7 +103,7 @@ def campaign_list(org: Any, *, q: str = "", status: str = "") -> QuerySet[Campai
     if q:
         campaigns = campaigns.filter(Q(name__icontains=q) | Q(goal__icontains=q))
     campaigns = campaigns.filter(status=status) if status else campaigns.exclude(status="archived")
-    return with_counts(campaigns).order_by("-created_at")
+    return with_counts(campaigns).order_by("-created_at", "-pk")
 
 
 def with_counts(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
@@ -130,20 +128,62 @@ def _count(rows: QuerySet[Any], *, distinct_lead: bool = False) -> Any:
     return Coalesce(Subquery(mine.annotate(number=counted).values("number")), 0)
 
 
-def enrollment_list(campaign: Campaign, *, q: str = "", status: str = "") -> QuerySet[Enrollment]:
-    """The leads of a campaign, running ones first."""
+def enrollment_list(
+    campaign: Campaign, *, q: str = "", status: str = "", reason: str = ""
+) -> QuerySet[Enrollment]:
+    """The leads of a campaign, running ones first, each with the mail of its next step (`mail_status`, `mail_reason`)."""
+    mail = Message.objects.filter(
+        org_id=OuterRef("org_id"), enrollment=OuterRef("pk"), email_sequence=OuterRef("next_step")
+    ).order_by("-revision")
     rows = (
         Enrollment.objects.for_org(campaign.org_id)
         .filter(campaign=campaign)
-        .select_related("lead", "mailbox")
+        .select_related("lead", "campaign")
+        .annotate(
+            mail_status=Subquery(mail.values("status")[:1]),
+            mail_reason=Subquery(mail.values("status_reason")[:1]),
+        )
     )
     if status:
         rows = rows.filter(status=status)
+    if reason:
+        rows = rows.filter(stop_reason=reason)
     if q:
         rows = rows.filter(
             Q(lead__name__icontains=q) | Q(lead__email__icontains=q) | Q(lead__company__icontains=q)
         )
-    return rows.order_by("status", "next_step_at", "-enrolled_at")
+    return rows.order_by("status", F("next_step_at").asc(nulls_last=True), "-enrolled_at", "pk")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why the next step of a lead has not left: one sentence, when it is due if that is still to come, and whether a
+    person can hasten it by approving."""
+
+    enrollment: Enrollment
+    reason: str
+    at: Any = None
+    asks: bool = False
+
+
+_ON_ITS_WAY = (MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.CLAIMED, MessageStatus.SENDING)
+
+
+def why_not_yet(row: Any) -> Waiting:
+    """The one reason why a lead of `enrollment_list` has not got its next mail; the nearest obstacle wins."""
+    if row.status == EnrollmentStatus.STOPPED:
+        return Waiting(row, row.stop_note or row.get_stop_reason_display())
+    if row.status != EnrollmentStatus.ACTIVE:
+        return Waiting(row, row.next_reason)
+    if row.campaign.status != CampaignStatus.ACTIVE:
+        return Waiting(row, f"The campaign is {row.campaign.get_status_display().lower()}.")
+    if row.mail_status in _ON_ITS_WAY or row.mail_status == MessageStatus.UNKNOWN:
+        return Waiting(row, row.mail_reason or MessageStatus(row.mail_status).label)
+    if row.next_step_at and row.next_step_at > clock.now():
+        return Waiting(row, row.next_reason, at=row.next_step_at)
+    if row.mail_status in (None, MessageStatus.CANCELLED, MessageStatus.NOT_SENT):
+        return Waiting(row, f"Step {row.next_step} is due; its mail is not approved yet.", asks=True)
+    return Waiting(row, row.mail_reason or row.next_reason)
 
 
 def message_list(org: Any, *, q: str = "", status: str = "", campaign: str = "") -> QuerySet[Message]:
@@ -155,7 +195,7 @@ def message_list(org: Any, *, q: str = "", status: str = "", campaign: str = "")
         rows = rows.filter(campaign_id=campaign)
     if q:
         rows = rows.filter(Q(lead__name__icontains=q) | Q(to_email__icontains=q) | Q(subject__icontains=q))
-    return rows.order_by("-created_at")
+    return rows.order_by("-pk")  # ids are in the order of time, and this one needs no further index
 
 
 @dataclass(frozen=True)
@@ -211,24 +251,3 @@ def uuid_or_empty(text: str) -> str:
 def mailbox_list(org: Any) -> QuerySet[Mailbox]:
     """The organization's mailboxes, by address."""
     return Mailbox.objects.for_org(org).order_by("email")
-
-
-@dataclass(frozen=True)
-class MailboxUsage:
-    """A mailbox with what it sent today and may send."""
-
-    mailbox: Mailbox
-    used: int
-    cap: int
-
-
-def mailbox_usage(org: Any) -> list[MailboxUsage]:
-    """Each mailbox with today's use of its cap, the ramp-up counted."""
-    boxes = list(mailbox_list(org))
-    day = local_day(clock.now(), zone_of(org.time_zone))
-    counters = Quota.objects.for_org(org).filter(period=day, scope__in=[f"mailbox:{box.pk}" for box in boxes])
-    used = dict(counters.values_list("scope", "used"))
-    return [
-        MailboxUsage(box, used.get(f"mailbox:{box.pk}", 0), ramped_cap(box, date.fromisoformat(day)))
-        for box in boxes
-    ]

@@ -21,7 +21,7 @@ Kind = Literal["refused", "dns", "timeout", "connection", "tls", "password", "pr
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _DOT = re.compile(rb"(?m)^\.")
-_KEPT_TEXT = 1000  # characters of a reply
+_KEPT_TEXT = 2000  # characters of a reply
 _MOST_REPLY = 16_000_000  # bytes; more is not a mail server
 
 
@@ -146,7 +146,7 @@ class Connection(smtplib.SMTP):
                 raise ProtocolError(f"not an SMTP answer: {clean(line)}")
             code = int(line[:3])
             if len(kept) < _KEPT_TEXT:
-                kept += line[4:] + b" "
+                kept += line[4:] + b"\n"
             if line[3:4] != b"-":
                 return code, kept[:_KEPT_TEXT].strip()
 
