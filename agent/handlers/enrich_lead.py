@@ -11,7 +11,7 @@ from agent.models import LogType, TaskType
 from agent.services.control import config_for
 from agent.services.log import log
 from agent.strategy import plan_research
-from leadpilot.lib import clock
+from leadpilot.lib import clock, jobs
 from leads.models import CLOSED_STATUSES, Lead, LeadStatus
 from leads.qualification import Assessment, assess
 from leads.services import research
@@ -80,6 +80,7 @@ def _judge(task: ClaimedTask) -> dict[str, Any]:
     if lead.status == LeadStatus.RESEARCHING:
         status = LeadStatus.RESEARCHED if judged.qualified else LeadStatus.SKIPPED
         set_status(lead=lead, status=status, skip_reason="" if judged.qualified else judged.reason)
+        jobs.wake("agent.tasks.look_for_work", task.org_id)  # its campaign need not wait for the next sweep
     log(
         org=task.org_id,
         log_type=LogType.DECISION,
