@@ -18,7 +18,7 @@ WORKDIR /app
 COPY --chown=root:root . .
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     LEADPILOT_VAR=/var/lib/leadpilot STATIC_COLLECTED=true
-RUN install -d -o leadpilot -g leadpilot /var/lib/leadpilot
+RUN install -d -o leadpilot -g leadpilot /var/lib/leadpilot /var/lib/leadpilot/media
 USER leadpilot
 # collectstatic opens no connection; the addresses only have to be there.
 RUN DATABASE_URL=postgresql://none@localhost/none DATABASE_OWNER_URL=postgresql://none@localhost/none \

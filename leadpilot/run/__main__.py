@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["setup"], ["worker"]):
         return supervisor.fail(__doc__ or "")
     environment.load()
-    os.environ.setdefault("LEADPILOT_SANDBOX", "true")
+    if arguments != ["worker"]:  # that is for servers, which have real mailboxes
+        os.environ.setdefault("LEADPILOT_SANDBOX", "true")
     if arguments == ["setup"]:
         return set_up()
     try:
