@@ -17,6 +17,8 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from pydantic import BaseModel
 
+from agent.llm_limits import GaveUp, seconds
+
 Output = TypeVar("Output", bound=BaseModel)
 TIMEOUT = 60.0  # seconds for one call with all its repetitions
 REPEATS = 2  # how often a wrong answer is asked again, with the error
@@ -71,17 +73,17 @@ def ask(
 ) -> Answer[Output]:
     """Ask the configured model for one value of `output_type`.
 
-    `check` may raise Unfit; a wrong answer is asked again at most twice with the error. Raises ModelUnavailable.
+    `check` may raise Unfit; a wrong answer is asked again at most twice with the error, and a busy or broken server as
+    well: three requests at most. Raises ModelUnavailable. Touches no database.
     """
     if not is_configured():
         raise ModelUnavailable("No model is configured: set OPENAI_API_KEY.", permanent=True)
     started = time.monotonic()
     result = async_to_sync(_ask)(instructions, prompt, output_type, check, temperature, timeout)
-    usage = result.usage if not callable(result.usage) else result.usage()
     return Answer(
         output=result.output,
         model=settings.LEADPILOT_MODEL,
-        tokens_used=usage.total_tokens or 0,
+        tokens_used=result.usage.total_tokens or 0,
         cost_cents=_cost(result),
         elapsed_ms=round((time.monotonic() - started) * 1000),
     )
@@ -99,18 +101,23 @@ async def _ask(
     import asyncio
 
     import httpx2
+    from openai import AsyncOpenAI
     from pydantic_ai import Agent, ModelRetry
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    async with httpx2.AsyncClient(verify=_tls(), timeout=timeout) as client:
-        provider = OpenAIProvider(
+    from agent.llm_transport import Patient
+
+    transport = Patient(httpx2.AsyncHTTPTransport(verify=_tls()), requests=REPEATS + 1)
+    async with httpx2.AsyncClient(transport=transport, timeout=timeout) as client:
+        service = AsyncOpenAI(
             base_url=settings.OPENAI_BASE_URL or None,
             api_key=settings.OPENAI_API_KEY or "none",
             http_client=client,
+            max_retries=0,  # the transport counts every request; the library would ask again on its own account
         )
         agent = Agent(
-            OpenAIChatModel(settings.LEADPILOT_MODEL, provider=provider),
+            OpenAIChatModel(settings.LEADPILOT_MODEL, provider=OpenAIProvider(openai_client=service)),
             output_type=output_type,
             instructions=instructions,
             retries=REPEATS,
@@ -119,7 +126,7 @@ async def _ask(
         if check is not None:
 
             @agent.output_validator
-            def fit(output: Output) -> Output:
+            async def fit(output: Output) -> Output:  # async, so that it runs here and not in another thread
                 try:
                     check(output)
                 except Unfit as error:
@@ -130,29 +137,43 @@ async def _ask(
             async with asyncio.timeout(timeout):
                 return await agent.run(prompt)
         except TimeoutError as error:
-            raise ModelUnavailable(f"The model did not answer within {timeout:.0f} seconds.") from error
+            raise ModelUnavailable(f"The model did not answer within {timeout:g} seconds.") from error
         except Exception as error:
             raise _unavailable(error) from error
 
 
 def _unavailable(error: Exception) -> ModelUnavailable:
     """What a failure of the library means for us; what is not the model's failure is raised as it is."""
-    from openai import OpenAIError
+    from openai import OpenAIError  # imported already by whoever gets here
     from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UserError
 
+    if cause := _own(error):
+        return ModelUnavailable(str(cause))
     if isinstance(error, ModelHTTPError):
         permanent = error.status_code in (400, 401, 403, 404)
-        return ModelUnavailable(f"The model's server answered {error.status_code}.", permanent=permanent)
+        return ModelUnavailable(
+            f"The model's server answered {error.status_code}.",
+            permanent=permanent,
+            retry_after=seconds(error.headers or {}),
+        )
     if isinstance(error, AgentRunError | UserError | OpenAIError):
         return ModelUnavailable(f"The model gave no usable answer: {str(error)[:300]}")
     raise error
 
 
+def _own(error: BaseException | None) -> GaveUp | None:
+    """The transport's own word, which libraries wrap in theirs."""
+    while error is not None and not isinstance(error, GaveUp):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _cost(result: Any) -> float:
-    """Cents, or 0 for a model whose price is not known."""
-    try:
-        price = result.cost() if hasattr(result, "cost") else None
-    except (LookupError, AttributeError, AssertionError, ValueError):
-        return 0.0
-    total = getattr(price, "total_price", None)
-    return float(total) * 100 if total is not None else 0.0
+    """Cents of all the requests, or 0 for a model whose price is not known."""
+    total = 0.0
+    for message in result.all_messages():
+        try:
+            total += float(message.cost().total_price) if message.kind == "response" else 0.0
+        except (LookupError, AssertionError, ValueError):
+            return 0.0
+    return total * 100
