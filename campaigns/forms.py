@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
-from campaigns.models import Campaign, Classification, Mailbox, SequenceStep
+from campaigns.models import Campaign, Classification, InboundKind, Mailbox, SequenceStep
 from campaigns.models.campaign import WEEKDAYS
+from campaigns.windows import zone_of
+from leadpilot.lib import clock
 
 
 class ClassificationForm(forms.Form):
@@ -128,13 +131,22 @@ class MailboxForm(forms.ModelForm):
     """Passwords are never shown again; left empty, the stored ones stay."""
 
     smtp_password = forms.CharField(
-        required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        label="Password",
     )
     imap_password = forms.CharField(
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         strip=False,
-        help_text="Left empty, the SMTP password is used.",
+        label="Password",
+        help_text="Left empty, the one for sending is used.",
+    )
+    ramp = forms.BooleanField(
+        required=False,
+        label="Warm it up",
+        help_text="A new mailbox that sends much at once is taken for spam: start low, add some each day.",
     )
 
     class Meta:
@@ -175,9 +187,21 @@ class MailboxForm(forms.ModelForm):
             "ramp_step": "More each day",
         }
         help_texts = {
-            "smtp_username": "Left empty, the address is used.",
-            "imap_username": "Left empty, the SMTP user name is used.",
+            "smtp_username": "Left empty, the address is used with the password.",
+            "imap_username": "Left empty, the user name for sending is used.",
         }
+
+    def __init__(self, *args: Any, stored: Mailbox | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stored = stored
+        self.fields["ramp"].initial = stored is None or stored.ramp_started_at is not None
+        if stored is not None:
+            for name in ("smtp_password", "imap_password"):
+                if getattr(stored, name):
+                    self.fields[name].help_text = "Left empty, the stored one stays."
+        if not settings.SANDBOX["enabled"]:
+            kinds: Any = self.fields["inbound_kind"]
+            kinds.choices = [pair for pair in kinds.choices if pair[0] != InboundKind.MAILDIR]
 
     def clean_smtp_port(self) -> int:
         """A port number."""
@@ -194,8 +218,23 @@ class MailboxForm(forms.ModelForm):
         return port
 
     def clean(self) -> dict[str, Any]:
-        """Reading by IMAP needs a server."""
+        """Reading by IMAP needs a server; what was left empty is taken from where its hint says."""
         cleaned = super().clean() or {}
         if cleaned.get("inbound_kind") == "imap" and not cleaned.get("imap_host"):
             self.add_error("imap_host", "Reading by IMAP needs a server; or choose “Not read”.")
+        if cleaned.get("smtp_password") and not cleaned.get("smtp_username"):
+            cleaned["smtp_username"] = cleaned.get("email", "")
+        cleaned["imap_username"] = cleaned.get("imap_username") or cleaned.get("smtp_username", "")
+        if not (cleaned.get("imap_password") or (self.stored and self.stored.imap_password)):
+            cleaned["imap_password"] = cleaned.get("smtp_password", "")
         return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """What `save_mailbox` takes: passwords left empty are None, warming up starts today unless it has started."""
+        values = dict(self.cleaned_data)
+        for name in ("smtp_password", "imap_password"):
+            values[name] = values[name] or None
+        started = self.stored.ramp_started_at if self.stored else None
+        today = clock.now().astimezone(zone_of(self.instance.org.time_zone)).date()
+        values["ramp_started_at"] = (started or today) if values.pop("ramp") else None
+        return values

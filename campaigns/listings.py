@@ -82,11 +82,7 @@ SHOWN = (
 
 def conversation(thread: Thread) -> list[Turn]:
     """Everything said in a thread, oldest first; what has not left yet comes last."""
-    ours = (
-        Message.objects.for_org(thread.org_id)
-        .filter(thread=thread, status__in=SHOWN)
-        .defer("raw")
-    )
+    ours = Message.objects.for_org(thread.org_id).filter(thread=thread, status__in=SHOWN).defer("raw")
     theirs = InboundMessage.objects.for_org(thread.org_id).filter(thread=thread)
     turns = [
         Turn(message.sent_at or message.scheduled_for or message.created_at, message=message)
@@ -233,11 +229,6 @@ def lead_steps(lead: Lead) -> tuple[Enrollment | None, Sequence[StepState]]:
         )
         for step in enrollment.campaign.steps.all()
     ]
-
-
-def answers_waiting(thread: Thread) -> QuerySet[InboundMessage]:
-    """Answers of this conversation that nobody has handled yet."""
-    return InboundMessage.objects.for_org(thread.org_id).filter(thread=thread, handled_at=None)
 
 
 def uuid_or_empty(text: str) -> str:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns import listings
 from campaigns.forms import CampaignForm, StepForm
-from campaigns.models import Campaign, CampaignStatus, EnrollmentStatus, SequenceStep
+from campaigns.models import Campaign, CampaignStatus, EnrollmentStatus, Mailbox, SequenceStep, StopReason
 from campaigns.services import campaigns as services
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page
@@ -73,7 +73,10 @@ def _detail(
         "may_act": request.membership.may("member"),  # type: ignore[arg-type]
     }
     if tab == "overview":
-        context["checks"] = services.preflight(campaign=campaign)
+        context["checks"] = [
+            (check, "" if check.ok else _mend(campaign, check.name))
+            for check in services.preflight(campaign=campaign)
+        ]
         context["pool"] = campaign.pool.select_related("mailbox").order_by("mailbox__email")
     elif tab == "steps":
         context |= {"steps": campaign.steps.all(), "step_form": step_form, "editing": step}
@@ -82,19 +85,38 @@ def _detail(
     return render_page(request, "campaigns/campaign_detail.html", context, status=status)
 
 
+def _mend(campaign: Campaign, check: str) -> str:
+    """The page on which a failed check of the pre-flight list is put right."""
+    has_mailbox = Mailbox.objects.for_org(campaign.org_id).exists()
+    pages = {
+        "mailbox": reverse("campaigns:campaign_edit", args=[campaign.pk]) + "#id_pool"
+        if has_mailbox
+        else reverse("campaigns:mailbox_create"),
+        "answers": reverse("campaigns:mailbox_list"),
+        "postal_address": reverse("orgs:settings") + "#id_postal_address",
+        "steps": reverse("campaigns:campaign_detail", args=[campaign.pk]) + "?tab=steps",
+        "offer": reverse("campaigns:campaign_edit", args=[campaign.pk]) + "#id_offer",
+    }
+    return pages.get(check, "")
+
+
 def _leads(request: OrgRequest, campaign: Campaign) -> dict[str, Any]:
-    status = request.GET.get("status", "")
+    status, reason = request.GET.get("status", ""), request.GET.get("reason", "")
     asked = {
         "q": request.GET.get("q", "").strip(),
         "status": status if status in EnrollmentStatus.values else "",
+        "reason": reason if reason in StopReason.values else "",
     }
-    rows = listings.enrollment_list(campaign, **asked)
+    page = Paginator(listings.enrollment_list(campaign, **asked), 40).get_page(request.GET.get("page"))
     return {
-        "page": Paginator(rows, 40).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": [listings.why_not_yet(row) for row in page.object_list],
+        "reasons": StopReason.choices,
         "asked": asked,
         "statuses": EnrollmentStatus.choices,
         "candidates": Lead.objects.for_org(request.org)
         .filter(status__in=["new", "researched"])
+        .exclude(enrollments__campaign=campaign)
         .exclude(enrollments__status__in=["active", "paused"])
         .order_by("-score", "name")[:50],
     }
@@ -104,7 +126,7 @@ def _leads(request: OrgRequest, campaign: Campaign) -> dict[str, Any]:
 @require_http_methods(["GET", "POST"])
 def campaign_create(request: OrgRequest) -> HttpResponse:
     """Make a campaign with the five steps of the house."""
-    form = CampaignForm(request.POST or None, org=request.org)
+    form = CampaignForm(request.POST if request.method == "POST" else None, org=request.org)
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
         pool = values.pop("pool")
@@ -125,7 +147,7 @@ def campaign_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
     campaign = _campaign(request, pk)
     pool = [row.mailbox_id for row in campaign.pool.all()]
     form = CampaignForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         org=request.org,
         instance=campaign if request.method == "GET" else Campaign(pk=campaign.pk, org=request.org),
         initial={"pool": pool} if request.method == "GET" else None,
@@ -173,7 +195,7 @@ def step_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
     campaign = _campaign(request, step.campaign_id)
     if request.method == "GET":
         return _detail(request, campaign, step_form=StepForm(instance=step), step=step)
-    form = StepForm(request.POST)
+    form = StepForm(request.POST, instance=SequenceStep(org=request.org, number=step.number))
     if not form.is_valid():
         return _detail(request, campaign, step_form=form, step=step, status=422)
     services.update_step(step=step, by=request.user, **form.cleaned_data)

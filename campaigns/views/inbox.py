@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from campaigns import listings
 from campaigns.forms import ClassificationForm
-from campaigns.models import Classification, InboundMessage, Thread
+from campaigns.models import Classification, InboundMessage, Mailbox, Thread
 from campaigns.services import inbound as inbounds
 from campaigns.services import threads
 from leadpilot.lib.htmx import render_page
@@ -47,7 +47,7 @@ def thread(request: OrgRequest, pk: UUID) -> HttpResponse:
     return _page(request, chosen)
 
 
-def _page(request: OrgRequest, chosen: Thread | None) -> HttpResponse:
+def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status: int = 200) -> HttpResponse:
     org, asked = request.org, _asked(request)
     found = listings.thread_list(org, **asked)
     context: dict[str, Any] = {
@@ -55,8 +55,9 @@ def _page(request: OrgRequest, chosen: Thread | None) -> HttpResponse:
         "asked": asked,
         "states": STATES,
         "kinds": Classification.choices,
-        "mailboxes": listings.mailbox_list(org),
+        "mailboxes": Mailbox.objects.for_org(org).order_by("email"),
         "thread": chosen,
+        "error": error,
         "may_act": request.membership.may("member"),  # type: ignore[arg-type]
     }
     if chosen is not None:
@@ -65,9 +66,8 @@ def _page(request: OrgRequest, chosen: Thread | None) -> HttpResponse:
             "turns": listings.conversation(chosen),
             "enrollment": enrollment,
             "steps": steps,
-            "answers_waiting": listings.answers_waiting(chosen),
         }
-    return render_page(request, TEMPLATE, context, fragment="split")
+    return render_page(request, TEMPLATE, context, fragment="split", status=status)
 
 
 def _asked(request: OrgRequest) -> dict[str, str]:
@@ -77,6 +77,7 @@ def _asked(request: OrgRequest) -> dict[str, str]:
         "state": state if state in dict(STATES) else "open",
         "kind": kind if kind in Classification.values else "",
         "mailbox": listings.uuid_or_empty(request.GET.get("mailbox", "")),
+        "campaign": listings.uuid_or_empty(request.GET.get("campaign", "")),
     }
 
 
@@ -90,24 +91,22 @@ def inbound_classify(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Correct the class of an answer by hand."""
     inbound = _inbound(request, pk)
     form = ClassificationForm(request.POST)
-    if form.is_valid():
-        inbounds.record_classification(
-            inbound=inbound,
-            classification=form.cleaned_data["classification"],
-            sentiment=inbound.sentiment or "neutral",
-            confidence=1.0,
-            reason=f"Corrected by {request.user.display_name}.",
-            extracted=inbound.extracted,
-            by=str(request.user),
-        )
-        messages.success(request, "Corrected. The sequence follows the new class.")
-    else:
-        messages.error(request, f"classification: {request.POST.get('classification', '')!r} is not a class.")
-    return (
-        redirect("campaigns:thread", pk=inbound.thread_id)
-        if inbound.thread_id
-        else redirect("campaigns:inbox")
+    if not form.is_valid():
+        said = f"“{request.POST.get('classification', '')[:40]}” is not a class; choose one from the list."
+        return _page(request, inbound.thread, error=said, status=422)
+    inbounds.record_classification(
+        inbound=inbound,
+        classification=form.cleaned_data["classification"],
+        sentiment=inbound.sentiment or "neutral",
+        confidence=1.0,
+        reason=f"Corrected by {request.user.display_name}.",
+        extracted=inbound.extracted,
+        by=str(request.user),
     )
+    messages.success(request, "Corrected. The sequence follows the new class.")
+    if inbound.thread_id is None:
+        return redirect("campaigns:inbox")
+    return redirect("campaigns:thread", pk=inbound.thread_id)
 
 
 @role_required("member")
@@ -118,6 +117,14 @@ def thread_state(request: OrgRequest, pk: UUID) -> HttpResponse:
     threads.set_open(thread=chosen, is_open=not chosen.is_open)
     messages.success(request, "Opened again." if chosen.is_open else "Closed.")
     return redirect("campaigns:inbox") if not chosen.is_open else redirect("campaigns:thread", pk=pk)
+
+
+@role_required("member")
+@require_POST
+def thread_unread(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Mark a conversation as new again and go back to the list."""
+    threads.mark_unread(thread=_thread(request, pk))
+    return redirect("campaigns:inbox")
 
 
 @xframe_options_sameorigin

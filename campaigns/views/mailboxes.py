@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns import listings
+from campaigns import queries
 from campaigns.forms import PRESET_NOTES, PRESETS, MailboxForm
 from campaigns.models import Mailbox
 from campaigns.services import mailboxes as services
@@ -24,7 +24,7 @@ from leadpilot.orgs.requests import OrgRequest
 @require_GET
 def mailbox_list(request: OrgRequest) -> HttpResponse:
     """The mailboxes with their health and what they have sent today."""
-    rows = listings.mailbox_usage(request.org)
+    rows = queries.mailbox_list(request.org)
     context = {"rows": rows, "may_act": request.membership.may("admin")}  # type: ignore[arg-type]
     return render_page(request, "campaigns/mailbox_list.html", context)
 
@@ -33,10 +33,9 @@ def mailbox_list(request: OrgRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def mailbox_create(request: OrgRequest) -> HttpResponse:
     """Connect a mailbox; it is tested before it is saved."""
-    preset = request.GET.get("preset", "")
     if request.method == "GET":
-        form = MailboxForm(initial=PRESETS.get(preset, {}))
-        return _page(request, form, None, preset=preset)
+        preset = PRESETS.get(request.GET.get("preset", ""), {})
+        return _page(request, MailboxForm(initial=preset), None)
     return _save(request, None)
 
 
@@ -50,20 +49,18 @@ def mailbox_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Change a mailbox; it is tested again before it is saved."""
     mailbox = _mailbox(request, pk)
     if request.method == "GET":
-        return _page(request, MailboxForm(instance=mailbox), mailbox)
+        return _page(request, MailboxForm(instance=mailbox, stored=mailbox), mailbox)
     return _save(request, mailbox)
 
 
 def _save(request: OrgRequest, mailbox: Mailbox | None) -> HttpResponse:
-    form = MailboxForm(request.POST, instance=Mailbox(org=request.org))
+    form = MailboxForm(request.POST, instance=Mailbox(org=request.org), stored=mailbox)
     if not form.is_valid():
         return _page(request, form, mailbox, status=422)
-    values = dict(form.cleaned_data)
-    secrets = {name: values.pop(name) or None for name in ("smtp_password", "imap_password")}
     untested = "save_paused" in request.POST
     try:
         saved = services.save_mailbox(
-            org=request.org, by=request.user, mailbox=mailbox, test=not untested, **secrets, **values
+            org=request.org, by=request.user, mailbox=mailbox, test=not untested, **form.values()
         )
         if untested:
             services.pause_mailbox(
@@ -84,14 +81,13 @@ def _page(
     form: MailboxForm,
     mailbox: Mailbox | None,
     *,
-    preset: str = "",
     results: Any = (),
     status: int = 200,
 ) -> HttpResponse:
+    preset = request.GET.get("preset", "")
     context = {
         "form": form,
         "mailbox": mailbox,
-        "presets": PRESETS,
         "preset": preset,
         "preset_note": PRESET_NOTES.get(preset, ""),
         "results": results,

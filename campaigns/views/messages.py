@@ -31,7 +31,9 @@ def message_list(request: OrgRequest) -> HttpResponse:
         "campaign": listings.uuid_or_empty(request.GET.get("campaign", "")),
     }
     rows = listings.message_list(request.org, **asked).prefetch_related("send_attempts")
+    unknown = Message.objects.for_org(request.org).filter(status=MessageStatus.UNKNOWN).count()
     context = {
+        "unknown": unknown if asked["status"] != MessageStatus.UNKNOWN else 0,
         "page": Paginator(rows, 40).get_page(request.GET.get("page")),
         "asked": asked,
         "statuses": MessageStatus.choices,
