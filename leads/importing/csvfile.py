@@ -142,7 +142,7 @@ def _evenness(
     sample = [r for r in islice(records(path, encoding, delimiter), SAMPLE_RECORDS) if not r.is_empty]
     widths = Counter(len(record.cells) for record in sample if record.problem is None)
     if not widths:
-        return False, 0.0, 0
+        return False, 0.5, 0  # rows too wide or broken: more of a table than text that is not cut at all
     width, often = widths.most_common(1)[0]
     headed = any(is_header(record.cells) for record in sample[:20])
     return headed, often / len(sample) if width > 1 else 0.0, width

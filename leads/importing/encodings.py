@@ -66,6 +66,8 @@ def detect(path: Path) -> str:
             return name
     if found := _utf16_without_mark(head):
         return found
+    if any(b"\x1b$" in chunk for chunk in _chunks(path)):
+        return "iso2022_jp"
     if _is_utf8(path) or _is_mostly_utf8(path):
         return "utf-8"
     return guess(b"\n".join(_telling_lines(path)))
@@ -134,8 +136,6 @@ def _telling_lines(path: Path) -> Iterator[bytes]:
 
 def guess(sample: bytes) -> str:
     """The likeliest of `CANDIDATES` for lines that are not UTF-8; Latin-1 where even Windows' bytes do not fit."""
-    if b"\x1b$" in sample:
-        return "iso2022_jp"
     scores = {name: score for name in CANDIDATES if (score := _score(sample, name)) is not None}
     if not scores:
         return "latin_1"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
@@ -15,10 +17,12 @@ from leads.importing.problems import Problem, Unreadable
 from leads.importing.records import MAX_COLUMNS, Record
 
 MAX_UNPACKED = 600 << 20  # bytes, by the archive's own table, which zipfile enforces when it reads
-MAX_STRINGS = 96 << 20  # the table of texts is kept in memory
+MAX_IN_MEMORY = 64 << 20  # any part but a sheet: the table of texts is kept in memory
 MAX_RATIO = 200  # a sheet of a million equal rows packs 100 : 1
 MAX_PARTS = 2000
 EMPTY_ROWS_END = 5000  # rows that were only formatted
+_OVERRIDE = re.compile(r"<Override\b[^>]*>")
+_PART_NAME = re.compile(r"""PartName\s*=\s*["']([^"']+)["']""")
 DAMAGED = (
     "This workbook is damaged and cannot be opened: save it again from your spreadsheet program, or as CSV."
 )
@@ -36,9 +40,18 @@ def check_archive(path: Path) -> None:
                 raise Unreadable(
                     "This workbook unpacks to far more than a list of leads; save the sheet as CSV."
                 )
+            streamed = _sheet_parts(archive)
             for part in parts:
-                _check_part(archive, part)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+                _check_part(archive, part, streamed=part.filename in streamed)
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        zlib.error,
+    ) as error:
         raise Unreadable(DAMAGED) from error
 
 
@@ -50,8 +63,19 @@ def _other_archive(archive: zipfile.ZipFile, names: set[str]) -> str:
     return "This is a zip archive, not a table: unpack it and import the CSV or XLSX file in it."
 
 
-def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    if part.filename.lower().endswith("sharedstrings.xml") and part.file_size > MAX_STRINGS:
+def _sheet_parts(archive: zipfile.ZipFile) -> set[str]:
+    """The parts that are declared as sheets and as nothing else: they are read as a stream."""
+    with archive.open("[Content_Types].xml") as file:
+        declared = _OVERRIDE.findall(file.read(1 << 20).decode("utf-8", "replace"))
+    kinds: dict[str, set[bool]] = {}
+    for override in declared:
+        if name := _PART_NAME.search(override):
+            kinds.setdefault(name[1].lstrip("/"), set()).add("worksheet+xml" in override)
+    return {name for name, are_sheets in kinds.items() if are_sheets == {True}}
+
+
+def _check_part(archive: zipfile.ZipFile, part: zipfile.ZipInfo, *, streamed: bool) -> None:
+    if not streamed and part.filename.endswith(".xml") and part.file_size > MAX_IN_MEMORY:
         raise Unreadable("This workbook holds too much text to be opened safely; save the sheet as CSV.")
     if part.file_size > 1 << 20 and part.file_size > MAX_RATIO * max(1, part.compress_size):
         raise Unreadable(
@@ -99,6 +123,8 @@ def _workbook(path: Path) -> Iterator[Any]:
         raise Unreadable(DAMAGED) from error
     try:
         yield book
+    except Exception as error:  # the same, of a sheet that breaks off in its middle
+        raise Unreadable(DAMAGED) from error
     finally:
         book.close()
 

@@ -32,9 +32,7 @@ SHOWN_PROBLEMS = 8  # in the preview
 @require_http_methods(["GET", "POST"])
 def import_create(request: OrgRequest) -> HttpResponse:
     """Upload a file; under it, the imports of the past."""
-    form = (
-        UploadForm(request.POST or None, request.FILES or None) if request.method == "POST" else UploadForm()
-    )
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
