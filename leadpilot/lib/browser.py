@@ -279,13 +279,24 @@ class Browser:
     def _end(self) -> None:
         """Close what was started: politely if that takes no time, else by killing exactly these processes."""
         if self._playwright or self._browser:
-            stopping = self._thread.submit(self._stop)
-            wait([stopping], timeout=3)
-            if not stopping.done() or stopping.exception():
-                self._kill(stopping)
+            try:
+                stopping = self._thread.submit(self._stop)
+            except RuntimeError:  # the interpreter is going down, and its executors went before us
+                self._kill_all()
+            else:
+                wait([stopping], timeout=3)
+                if not stopping.done() or stopping.exception():
+                    self._kill(stopping)
         self.proxy.stop()
         self._playwright = self._browser = None
         self.process = self._driver = None
+
+    def _kill_all(self) -> None:
+        """Exactly the processes that were started, without their thread's help."""
+        if self.process:
+            self.process.kill(group=True)
+        if self._driver:
+            self._driver.kill()
 
     def _stop(self) -> None:
         """In the browser's thread."""
