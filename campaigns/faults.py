@@ -22,7 +22,8 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 _CONTENT = re.compile(
-    r"spam|virus|malware|phish|content|attachment|message (too large|size|exceeds)|suspicious", re.IGNORECASE
+    r"spam(?!haus|cop)|virus|malware|phish|content|attachment|message (too large|size|exceeds)|suspicious",
+    re.IGNORECASE,
 )
 _FULL = re.compile(
     r"over ?quota|quota (exceeded|full)|mailbox (is )?full|insufficient storage", re.IGNORECASE

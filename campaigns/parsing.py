@@ -115,9 +115,12 @@ def to_message(raw: bytes) -> email.message.Message:
 
 def header(message: email.message.Message, name: str) -> str:
     """One header's text, decoded as far as it can be."""
-    value = message.get(name)
+    value = next((text for key, text in message.raw_items() if key.lower() == name), None)
     if value is None:
         return ""
+    value = str(value)
+    if not value.isascii():  # bytes that were never encoded, as many programs send them
+        value = _text_of(value.encode("utf-8", "surrogateescape"))
     try:
         return clean(str(email.header.make_header(email.header.decode_header(value))))
     except (LookupError, ValueError, UnicodeError, email.errors.HeaderParseError):
@@ -175,10 +178,15 @@ def _decoded(part: email.message.Message) -> str:
     try:
         return clean(data.decode(charset))
     except (LookupError, UnicodeError, ValueError):
-        try:
-            return clean(data.decode("utf-8"))
-        except UnicodeDecodeError:
-            return clean(data.decode("cp1252", "replace"))
+        return clean(_text_of(data))
+
+
+def _text_of(data: bytes) -> str:
+    """Bytes of an encoding nobody named: UTF-8, or what Windows wrote."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def new_words(text: str) -> str:
