@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,14 @@ def test_unsure_and_endless_facts_are_not_used() -> None:
 
 def test_news_comes_before_the_general() -> None:
     assert [f.id for f in offline.usable_facts(FACTS[::-1])] == [NEWS_ID, ABOUT_ID]
+
+
+def test_the_same_news_from_two_pages_is_told_once() -> None:
+    twice = (
+        *FACTS,
+        fact("Brightwave opened its second depot, in Malmö, in September 2026", pk=UUID(int=7), category="company_info"),
+    )
+    assert [f.id for f in offline.usable_facts(twice)] == [NEWS_ID, ABOUT_ID]
 
 
 def test_a_persons_own_role_is_not_told_to_them() -> None:

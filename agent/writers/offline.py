@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from rapidfuzz import fuzz
+
 from agent.writers import phrases
 from agent.writers.types import Brief, FactBrief, Sentence, StepBrief, Written, WrittenMail
 
@@ -15,6 +17,7 @@ PROMPT_VERSION = "offline-1"
 MAX_SUBJECT = 50
 MAX_WORDS = 150
 LONGEST_STATEMENT = 170
+SAME = 72  # of 100, by shared words: from here on two statements tell the same
 _ARTICLE = re.compile(r"^(?:The|A|An|Its|Their|In|On|At|Since|For|From|By|With|This|These|More|Most|Over|About)(?= )")
 
 # What makes the best opening, best first. A person's own role is nothing to tell them.
@@ -51,7 +54,13 @@ def usable_facts(facts: Sequence[FactBrief]) -> list[FactBrief]:
         and fact.confidence >= 0.5
         and 20 <= len(fact.statement) <= LONGEST_STATEMENT
     ]
-    return sorted(fit, key=lambda fact: (OPENERS.index(fact.category), -fact.confidence, str(fact.id)))
+    best_first = sorted(fit, key=lambda fact: (OPENERS.index(fact.category), -fact.confidence, str(fact.id)))
+    return [fact for place, fact in enumerate(best_first) if not _said_before(fact, best_first[:place])]
+
+
+def _said_before(fact: FactBrief, earlier: Sequence[FactBrief]) -> bool:
+    """Two pages often tell the same news; a mail should not."""
+    return any(fuzz.token_set_ratio(fact.statement, other.statement) >= SAME for other in earlier)
 
 
 def subject_for(brief: Brief) -> str:
