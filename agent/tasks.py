@@ -20,7 +20,7 @@ def sweep() -> None:
             "SELECT agent_due_orgs(%s, %s::text[])", [clock.now(), [str(kind) for kind in QUIET_TYPES]]
         )
         due = [row[0] for row in cursor.fetchall()]
-        cursor.execute("SELECT agent_running_orgs()")
+        cursor.execute("SELECT agent_running_orgs(%s)", [clock.now()])
         running = [row[0] for row in cursor.fetchall()]
     for org_id in due:
         jobs.wake("agent.tasks.drain", org_id)

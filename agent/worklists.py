@@ -92,12 +92,12 @@ def find_leads(org: Organization, config: AgentConfig, most: int) -> int:
     if room <= 0:
         return 0
     mine = _tasks(TaskType.ENRICH_LEAD, lead=OuterRef("pk"), status__in=OPEN_STATUSES)
-    leads = (
-        Lead.objects.for_org(org)
-        .filter(status__in=[LeadStatus.NEW, LeadStatus.RESEARCHING])
-        .exclude(mine)
-        .order_by("created_at")[:room]
-    )
+    left_behind = Lead.objects.for_org(org).filter(status=LeadStatus.RESEARCHING).exclude(mine)
+    fresh = Lead.objects.for_org(org).filter(status=LeadStatus.NEW).exclude(mine)
+    leads = list(left_behind.order_by("created_at")[:room])
+    leads += fresh.order_by("created_at")[
+        : room - len(leads)
+    ]  # two queries: each goes along the index of its status
     tasks = [
         AgentTask(
             org_id=org.pk,

@@ -112,6 +112,11 @@ def claim(org_id: UUID, owner: str, size: int) -> list[ClaimedTask]:
     return [ClaimedTask(*(*row[2:-1], json.loads(row[-1]))) for row in rows]
 
 
+def may_act(org_id: UUID) -> bool:
+    """Whether the organization's agent runs and nothing is stopped."""
+    return bool(sql.run(org_id, f"SELECT {MAY_ACT}", {}, durable=False)[0][0])
+
+
 def renew(org_id: UUID, owner: str, ids: Iterable[UUID]) -> set[UUID]:
     """Lengthen the leases of these tasks; returns those that are still ours."""
     params = {"ids": [str(task_id) for task_id in ids], "owner": owner, "lease": LEASE_SECONDS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -15,15 +16,17 @@ from agent.engine import claims
 from agent.engine.registry import ClaimedTask
 
 log = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
 
 
 class Keeper:
-    """One thread a drain that renews everything it holds, three times a lease. It starts with the first wait that
-    needs it, has a connection of its own and never touches a task that was dropped."""
+    """One thread a drain: renews the leases of what it holds, three times a lease, and looks every second whether the
+    organization was stopped, so that long work can end. It has a connection of its own and leaves what was dropped."""
 
     def __init__(self, org_id: UUID, owner: str) -> None:
         self._org_id, self._owner = org_id, owner
-        self._held: set[UUID] = set()
+        self._held: dict[UUID, ClaimedTask] = {}
+        self._guard = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -31,15 +34,18 @@ class Keeper:
         return self
 
     def hold(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Renew these from now on."""
-        self._held.update(task.id for task in tasks)
+        """Look after these from now on."""
+        with self._guard:
+            self._held.update((task.id, task) for task in tasks)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
             self._thread.start()
 
     def drop(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Renew these no more."""
-        self._held.difference_update(task.id for task in tasks)
+        """Look after these no more."""
+        with self._guard:
+            for task in tasks:
+                self._held.pop(task.id, None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -49,19 +55,31 @@ class Keeper:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        renewed = time.monotonic()
         try:
-            while not self._over.wait(claims.LEASE_SECONDS / 3):
-                held = set(self._held)
-                if held:
-                    self._renew(held)
+            while not self._over.wait(min(LOOK_SECONDS, claims.LEASE_SECONDS / 3)):
+                with self._guard:
+                    held = dict(self._held)
+                try:
+                    if held and time.monotonic() - renewed >= claims.LEASE_SECONDS / 3:
+                        self._renew(held)
+                        renewed = time.monotonic()
+                    self._look(held)
+                except (
+                    Exception
+                ) as error:  # the next look may find the database again; if none does, the lease runs out
+                    log.warning("Leases could not be renewed: %s", error)
+                    connection.close()
         finally:
             connection.close()
 
-    def _renew(self, held: set[UUID]) -> None:
-        try:
-            self._held -= held - claims.renew(self._org_id, self._owner, held)
-        except (
-            Exception
-        ) as error:  # the next beat may find the database again; if none does, the lease runs out
-            log.warning("Leases could not be renewed: %s", error)
-            connection.close()
+    def _renew(self, held: dict[UUID, ClaimedTask]) -> None:
+        lost = held.keys() - claims.renew(self._org_id, self._owner, held)
+        for task_id in lost:
+            held[task_id].stopping.set()
+
+    def _look(self, held: dict[UUID, ClaimedTask]) -> None:
+        acting = [task for task in held.values() if task.acts]
+        if acting and not claims.may_act(self._org_id):
+            for task in acting:
+                task.stopping.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,10 @@ QUIET_TYPES = (TaskType.CLASSIFY_REPLY, TaskType.CHECK_INBOX, TaskType.REPORT)
 
 @dataclass(frozen=True)
 class ClaimedTask:
-    """What a handler gets. `attempt` counts claims, `failures` reported failures; both start at the claim's values."""
+    """What a handler gets. `attempt` counts claims, `failures` reported failures, both as they were at the claim.
+
+    `stopping` is set within about a second of Stop, or when the lease is lost: long work looks at it on its way.
+    """
 
     id: UUID
     org_id: UUID
@@ -31,6 +35,11 @@ class ClaimedTask:
     max_failures: int
     owner: str
     input_data: dict[str, Any] = field(default_factory=dict)
+    stopping: Event = field(default_factory=Event, compare=False, repr=False)
+
+    def still_wanted(self) -> bool:
+        """False once what this task is doing should end."""
+        return not self.stopping.is_set()
 
     @property
     def acts(self) -> bool:

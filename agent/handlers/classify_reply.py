@@ -7,9 +7,11 @@ from typing import Any
 from agent import reading
 from agent.engine import ClaimedTask, TaskFailed, handles, hold
 from agent.handlers.replies import HANDLED, act_on
+from agent.llm import metered
 from agent.models import AgentLog, LogType, TaskType
 from agent.services.control import config_for
 from agent.services.log import log
+from agent.services.usage import record_usage
 from campaigns.models import Classification, InboundMessage
 from campaigns.services import inbound as inbox
 
@@ -39,8 +41,10 @@ def classify_reply(task: ClaimedTask) -> dict[str, Any]:
     with hold(task):
         found = _inbound(task)
     if not found.classification:
-        read = reading.classify(found)
+        with metered() as spent:
+            read = reading.classify(found)
         with hold(task):
+            record_usage(org_id=task.org_id, lead_id=found.lead_id, spent=spent)
             inbox.record_classification(
                 inbound=found,
                 classification=read.classification,

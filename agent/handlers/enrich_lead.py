@@ -42,7 +42,9 @@ def enrich_lead(task: ClaimedTask) -> dict[str, Any]:
     if not may(verdict):
         return _denied(task, because(verdict))
     anew = 0 if task.input_data.get("again") else None
-    gathered = research.gather(org_id=task.org_id, lead_id=lead.pk, plan=plan, cache_days=anew)
+    gathered = research.gather(
+        org_id=task.org_id, lead_id=lead.pk, plan=plan, cache_days=anew, still_wanted=task.still_wanted
+    )
     with hold(task):
         research.store(org_id=task.org_id, lead_id=lead.pk, gathered=gathered)
         return _judge(task)

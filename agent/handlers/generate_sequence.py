@@ -8,9 +8,11 @@ from agent import gate
 from agent.engine import ClaimedTask, handles, hold
 from agent.handlers.common import may, row_of
 from agent.handlers.settle_draft import settle_draft
+from agent.llm import metered
 from agent.models import Draft, DraftStatus, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
+from agent.services.usage import record_usage
 from agent.writers import brief_for, write_sequence
 from campaigns.models import CampaignStatus, Enrollment, EnrollmentStatus
 from campaigns.services import enrollment as enrollments
@@ -39,8 +41,10 @@ def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
     if not written_steps:
         if not may(verdict):
             return {"denied": [reason.text for reason in verdict.reasons]}
-        written = write_sequence(brief)
+        with metered() as spent:
+            written = write_sequence(brief)
         with hold(task):
+            record_usage(org_id=task.org_id, lead_id=task.lead_id, spent=spent)
             made = drafts.create_sequence(
                 org=enrollment.org, enrollment=enrollment, written=written, task=row_of(task)
             )

@@ -7,9 +7,11 @@ from typing import Any
 from agent.engine import ClaimedTask, TaskFailed, handles, hold
 from agent.handlers.common import row_of
 from agent.handlers.settle_draft import settle_draft
+from agent.llm import metered
 from agent.models import Draft, DraftStatus, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
+from agent.services.usage import record_usage
 from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer
 from campaigns.models import Enrollment, InboundMessage
 from campaigns.services import inbound as inbox
@@ -28,8 +30,10 @@ def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
         draft = _living(found)
         brief = None if draft else _brief(found)
     if brief is not None:
-        written = write_answer(brief)
+        with metered() as spent:
+            written = write_answer(brief)
         with hold(task):
+            record_usage(org_id=task.org_id, lead_id=task.lead_id, spent=spent)
             draft = drafts.create_answer(org=found.org, inbound=found, written=written, task=row_of(task))
             _log(task, draft, written.model)
     if draft is None or draft.status != DraftStatus.DRAFT:

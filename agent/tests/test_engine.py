@@ -18,7 +18,10 @@ from agent.engine import claims, outcome, worker
 from agent.engine.registry import Registered
 from agent.models import AgentLog, AgentTask, TaskStatus, TaskType
 from agent.services import control
-from agent.tasks import sweep
+from agent.services.drafts import approve_draft
+from agent.tasks import look_for_work, sweep
+from agent.tests.world import make_draft, make_enrollment
+from campaigns.models import Message
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import Notification
@@ -390,6 +393,39 @@ def test_a_running_handler_is_stopped_before_its_next_step(
     assert (reread(task).status, reread(task).attempts) == (TaskStatus.PENDING, 0)
 
 
+def test_long_work_is_told_of_stop_within_seconds(running_org: Any, alice: Any, handler: Any) -> None:
+    waited: list[float] = []
+
+    def do(task: engine.ClaimedTask) -> dict[str, Any]:
+        assert task.still_wanted()
+        with org_context(task.org_id):
+            control.stop(org=running_org, by=alice)
+        began = time.monotonic()
+        assert task.stopping.wait(10)
+        waited.append(time.monotonic() - began)
+        with engine.hold(task):
+            raise AssertionError("went on after Stop")
+
+    handler(do)
+    task = submit(running_org, task_type=TaskType.ENRICH_LEAD)
+    engine.drain(running_org.pk)
+    assert waited[0] < 3
+    assert reread(task).status == TaskStatus.PENDING
+
+
+def test_long_work_is_told_of_a_lost_lease(running_org: Any, handler: Any, short_lease: None) -> None:
+    def do(task: engine.ClaimedTask) -> dict[str, Any]:
+        with org_context(task.org_id):
+            AgentTask.objects.for_org(task.org_id).update(lease_owner="someone else")
+        assert task.stopping.wait(5)
+        return {}
+
+    handler(do)
+    task = submit(running_org)
+    engine.drain(running_org.pk)
+    assert reread(task).lease_owner == "someone else"
+
+
 def test_the_rest_of_a_slow_batch_goes_back_for_others(
     running_org: Any, handler: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +472,23 @@ def test_the_sweeper_finds_leases_that_ran_out(running_org: Any) -> None:
     expire(running_org)
     sweep()
     assert OrmQ.objects.filter(payload__contains="agent.tasks.drain").exists()
+
+
+def test_the_sweeper_settles_what_people_sent_without_the_agent(org: Any, alice: Any) -> None:
+    with org_context(org.pk):
+        draft = make_draft(make_enrollment(org))
+        approve_draft(draft=draft, version=1, by=alice)
+        Message.objects.for_org(org).update(status="sent", sent_at=clock.now(), raw=b"x")
+    OrmQ.objects.all().delete()
+    sweep()
+    look_for_work(org.pk)
+    with org_context(org.pk):
+        draft.refresh_from_db()
+    assert draft.status == "sent"
+    assert OrmQ.objects.filter(payload__contains="look_for_work").count() == 1
+    OrmQ.objects.all().delete()
+    sweep()
+    assert not OrmQ.objects.filter(payload__contains="look_for_work").exists()
 
 
 def test_another_organizations_tasks_are_out_of_reach(running_org: Any, other_org: Any, handler: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -57,15 +58,18 @@ class ReadPage:
 class Visitor:
     """Reads pages for one lead until a moment (`time.monotonic()`); safe to use from several threads."""
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, until: float, wanted: Callable[[], bool] | None = None) -> None:
         self.until = until
+        self._wanted = wanted
         self._styles: dict[str, str | None] = {}
         self._renders = 0
         self._lock = threading.Lock()
 
     @property
     def left(self) -> float:
-        """Seconds until the deadline."""
+        """Seconds until the deadline; none once nobody wants the result any more."""
+        if self._wanted is not None and not self._wanted():
+            return 0.0
         return self.until - time.monotonic()
 
     def visit(self, url: str, kind: str) -> ReadPage:
@@ -213,7 +217,7 @@ _sandbox = robots.HostPacer(delay=0.05, jitter=0.5)
 def in_sandbox(host: str) -> bool:
     """Whether a host is one of this machine's invented sites, which speak http only."""
     sandbox = getattr(settings, "OUTBOUND_SANDBOX", None)
-    return bool(sandbox) and host.endswith(sandbox["suffix"])
+    return sandbox is not None and host.endswith(sandbox["suffix"])
 
 
 def _pacer_for(url: str) -> robots.HostPacer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -50,12 +51,13 @@ def gather(
     plan: list[ResearchStep],
     deadline: float = 100,
     cache_days: int | None = None,
+    still_wanted: Callable[[], bool] | None = None,
 ) -> Gathered:
     """Read what the plan says, outside of any transaction, and take facts from it.
 
     `deadline` in seconds bounds everything. Pages of the lead's company that were read within `cache_days` (default
     RESEARCH_CACHE_DAYS, 7; 0 reads anew) are taken from the store. A page that cannot be read is part of the result;
-    raises DomainError only when the lead does not exist.
+    raises DomainError only when the lead does not exist. When `still_wanted` turns false, no further page is begun.
     """
     began = time.monotonic()
     until = deadline_in(deadline)
@@ -66,14 +68,16 @@ def gather(
             reason = step.skip or f"There is no tool {step.tool} here."
             gathered.lookups.append(Lookup(step.tool, step.target or step.query, "skipped", reason))
             continue
-        _take_step(gathered, step, until, days)
+        _take_step(gathered, step, until, days, still_wanted)
     draw_conclusions(gathered, clock.now().date())
     gathered.elapsed_ms = round((time.monotonic() - began) * 1000)
     gathered.cut_short = time.monotonic() >= until
     return gathered
 
 
-def _take_step(gathered: Gathered, step: ResearchStep, until: float, days: int) -> None:
+def _take_step(
+    gathered: Gathered, step: ResearchStep, until: float, days: int, wanted: Callable[[], bool] | None
+) -> None:
     began = time.monotonic()
     if any(same_site(host_of(page.address), host_of(step.target)) for page in gathered.pages):
         return
@@ -85,8 +89,9 @@ def _take_step(gathered: Gathered, step: ResearchStep, until: float, days: int) 
             gathered.lookups.append(Lookup(step.tool, step.target, "cached", _why_stored(stored, days)))
             return
         if not pages:
-            pages = _read_in_time(step, until)
-            recent.remember(gathered.subject.org_id, host_of(step.target), pages)
+            pages = _read_in_time(step, until, wanted)
+            if wanted is None or wanted():
+                recent.remember(gathered.subject.org_id, host_of(step.target), pages)
     gathered.pages += pages
     elapsed = round((time.monotonic() - began) * 1000)
     read = [page for page in pages if page.ok]
@@ -94,9 +99,9 @@ def _take_step(gathered: Gathered, step: ResearchStep, until: float, days: int) 
     gathered.lookups.append(Lookup(step.tool, step.target, "read" if read else "failed", reason, elapsed))
 
 
-def _read_in_time(step: ResearchStep, until: float) -> list[ReadPage]:
+def _read_in_time(step: ResearchStep, until: float, wanted: Callable[[], bool] | None) -> list[ReadPage]:
     """Read the site in a thread of its own, so that nothing a page does can hold up the deadline."""
-    visitor = Visitor(until)
+    visitor = Visitor(until, wanted)
     pool = ThreadPoolExecutor(1, thread_name_prefix="research-site")
     job = pool.submit(read_site, step.target, visitor, pages=max(1, step.pages))
     wait([job], timeout=max(0.0, visitor.left + 1))
@@ -118,7 +123,7 @@ def store(*, org_id: UUID, lead_id: UUID, gathered: Gathered) -> LeadResearch:
         lead = Lead.objects.for_org(org_id).select_for_update(of=("self",)).filter(pk=lead_id).first()
         if lead is None:
             raise DomainError("This lead no longer exists; the research is dropped.")
-        done = LeadResearch.objects.for_org(org_id).filter(pk=gathered.id).first()
+        done: LeadResearch | None = LeadResearch.objects.for_org(org_id).filter(pk=gathered.id).first()
         if done:
             return done
         company = _company_of(lead)
@@ -204,9 +209,10 @@ def _company_of(lead: Lead) -> Company | None:
             lead.company_profile = company
     if lead.company_profile_id is None:
         return None
-    return (
+    locked: Company = (
         Company.objects.for_org(lead.org_id).select_for_update(of=("self",)).get(pk=lead.company_profile_id)
     )
+    return locked
 
 
 def _known_facts(company: Company, besides: set[UUID]) -> list[Fact]:
