@@ -19,6 +19,11 @@ ABOUT_THE_READER = re.compile(
     re.IGNORECASE,
 )
 _TELLING = re.compile(r"\d[\d.,]*%?|\b[A-ZÄÖÜÅÉ][\w’'-]{2,}")
+# Percentages, money, factors: what invented case studies are made of.
+_RESULTS = re.compile(
+    r"\d[\d.,]*\s?(?:%|percent\b)|[$€£]\s?\d[\d.,]*|\d[\d.,]*\s?(?:€|EUR\b|USD\b|dollars\b|euros?\b)|\b\d+(?:\.\d+)?x\b",
+    re.IGNORECASE,
+)
 _SMALL_WORDS = (
     "The This That These Those With From Since When What Which Who How Why Where And But For Our Your Their His Her "
     "Its One Two Also Once Here There Would Could Should May Can Are Was Were Have Has Had Not Hello Dear Best Regards"
@@ -29,9 +34,11 @@ _COMMON = frozenset(_SMALL_WORDS.split())
 def check(written: Written, brief: Brief) -> Written:
     """The same sequence with `personal`, `supported` and `note` set on every sentence."""
     facts = {str(fact.id): fact for fact in brief.facts}
-    known = " ".join(
-        [*brief.lead.values(), *brief.company.values(), *brief.sender.values(), *brief.campaign.values()]
-    )
+    company = [
+        text for key, text in brief.company.items() if key != "description"
+    ]  # read on a page, not typed
+    typed = [*brief.lead.values(), *company, *brief.sender.values(), *brief.campaign.values()]
+    known = " ".join([*typed, *(step.instructions for step in brief.steps), brief.feedback])
     return replace(written, mails=tuple(_check_mail(mail, facts, known) for mail in written.mails))
 
 
@@ -45,7 +52,7 @@ def check_sentence(sentence: Sentence, facts: Mapping[str, FactBrief], known: st
     ids = tuple(str(fact.id) for fact in cited)
     personal = sentence.personal or bool(ids) or bool(ABOUT_THE_READER.search(sentence.text))
     if not personal:
-        return replace(sentence, fact_ids=ids, supported=True)
+        return _check_plain(sentence, known)
     if not cited:
         return replace(
             sentence, fact_ids=(), personal=True, supported=False, note="No fact was named for this claim."
@@ -53,6 +60,16 @@ def check_sentence(sentence: Sentence, facts: Mapping[str, FactBrief], known: st
     missing = unsupported_words(sentence.text, cited, known)
     note = f"Not in the quoted sources: {', '.join(missing)}." if missing else sentence.note
     return replace(sentence, fact_ids=ids, personal=True, supported=not missing, note=note)
+
+
+def _check_plain(sentence: Sentence, known: str) -> Sentence:
+    """A sentence that says it claims nothing: results and prices in it have to be the user's own."""
+    typed = _fold(known)
+    invented = [figure for figure in _RESULTS.findall(sentence.text) if _fold(figure).strip() not in typed]
+    if not invented:
+        return replace(sentence, supported=True)
+    note = f"Not in anything you wrote: {', '.join(figure.strip() for figure in invented)}."
+    return replace(sentence, personal=True, supported=False, note=note)
 
 
 def unsupported_words(text: str, cited: Iterable[FactBrief], known: str) -> list[str]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -47,6 +49,32 @@ class Answer(Generic[Output]):
     elapsed_ms: int
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What one call took, also one that came to nothing: `error` says why. Money in cents, time in milliseconds."""
+
+    model: str
+    purpose: str
+    tokens_used: int
+    cost_cents: float
+    elapsed_ms: int
+    error: str = ""
+
+
+_meter: ContextVar[list[Spent] | None] = ContextVar("leadpilot_model_meter", default=None)
+
+
+@contextmanager
+def metered() -> Iterator[list[Spent]]:
+    """Collect what the calls inside take, for whoever keeps the books."""
+    spent: list[Spent] = []
+    token = _meter.set(spent)
+    try:
+        yield spent
+    finally:
+        _meter.reset(token)
+
+
 def model_name() -> str:
     """The configured model, as shown to people."""
     return settings.LEADPILOT_MODEL
@@ -70,6 +98,7 @@ def ask(
     check: Callable[[Output], None] | None = None,
     temperature: float = 0.7,
     timeout: float = TIMEOUT,
+    purpose: str = "",
 ) -> Answer[Output]:
     """Ask the configured model for one value of `output_type`.
 
@@ -78,15 +107,26 @@ def ask(
     """
     if not is_configured():
         raise ModelUnavailable("No model is configured: set OPENAI_API_KEY.", permanent=True)
-    started = time.monotonic()
-    result = async_to_sync(_ask)(instructions, prompt, output_type, check, temperature, timeout)
-    return Answer(
-        output=result.output,
-        model=settings.LEADPILOT_MODEL,
-        tokens_used=result.usage.total_tokens or 0,
-        cost_cents=_cost(result),
-        elapsed_ms=round((time.monotonic() - started) * 1000),
-    )
+    messages: list[Any] = []
+    started, error = time.monotonic(), ""
+    try:
+        output = async_to_sync(_ask)(instructions, prompt, output_type, check, temperature, timeout, messages)
+    except ModelUnavailable as failure:
+        error = str(failure)
+        raise
+    finally:
+        tokens, cents = _took(messages)
+        spent = Spent(
+            settings.LEADPILOT_MODEL,
+            purpose,
+            tokens,
+            cents,
+            round((time.monotonic() - started) * 1000),
+            error,
+        )
+        if (meter := _meter.get()) is not None:
+            meter.append(spent)
+    return Answer(output, spent.model, spent.tokens_used, spent.cost_cents, spent.elapsed_ms)
 
 
 async def _ask(
@@ -96,13 +136,14 @@ async def _ask(
     check: Callable[[Output], None] | None,
     temperature: float,
     timeout: float,
-) -> Any:
+    messages: list[Any],
+) -> Output:
     # Two to six seconds of imports, wanted only where a model is configured.
     import asyncio
 
     import httpx2
     from openai import AsyncOpenAI
-    from pydantic_ai import Agent, ModelRetry
+    from pydantic_ai import Agent, ModelRetry, capture_run_messages
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -135,7 +176,11 @@ async def _ask(
 
         try:
             async with asyncio.timeout(timeout):
-                return await agent.run(prompt)
+                with capture_run_messages() as said:
+                    try:
+                        return (await agent.run(prompt)).output
+                    finally:
+                        messages.extend(said)
         except TimeoutError as error:
             raise ModelUnavailable(f"The model did not answer within {timeout:g} seconds.") from error
         except Exception as error:
@@ -168,12 +213,11 @@ def _own(error: BaseException | None) -> GaveUp | None:
     return error
 
 
-def _cost(result: Any) -> float:
-    """Cents of all the requests, or 0 for a model whose price is not known."""
-    total = 0.0
-    for message in result.all_messages():
-        try:
-            total += float(message.cost().total_price) if message.kind == "response" else 0.0
-        except (LookupError, AssertionError, ValueError):
-            return 0.0
-    return total * 100
+def _took(messages: list[Any]) -> tuple[int, float]:
+    """Tokens and cents of all the answers; 0 cents for a model whose price is not known."""
+    answers = [message for message in messages if message.kind == "response"]
+    tokens = sum(answer.usage.total_tokens for answer in answers)
+    try:
+        return tokens, 100 * sum(float(answer.cost().total_price) for answer in answers)
+    except (LookupError, AssertionError, ValueError):
+        return tokens, 0.0

@@ -13,6 +13,8 @@ from agent.prompts import prompt
 from agent.reading.types import Reading
 
 MAX_TEXT = 6_000
+DOUBT = 0.4
+MACHINES = ("out_of_office", "auto_reply", "bounce")
 Class = Literal[
     "interested",
     "not_interested",
@@ -42,10 +44,15 @@ class ReadingOut(BaseModel):
 
 def read(subject: str, text: str) -> Reading:
     """What the model makes of a reply. Raises llm.ModelUnavailable."""
-    instructions, _ = prompt("reading")
+    instructions, version = prompt("reading")
     material = json.dumps({"subject": subject[:300], "reply": text[:MAX_TEXT]}, ensure_ascii=False)
     answer = llm.ask(
-        instructions=instructions, prompt=material, output_type=ReadingOut, temperature=0, timeout=30
+        instructions=instructions,
+        prompt=material,
+        output_type=ReadingOut,
+        temperature=0,
+        timeout=30,
+        purpose=version,
     )
     out = answer.output
     extracted = {
@@ -54,6 +61,8 @@ def read(subject: str, text: str) -> Reading:
         "contact_email": out.contact_email.lower() if out.contact_email.lower() in text.lower() else "",
         "contact_name": out.contact_name if out.contact_name.lower() in text.lower() else "",
     }
+    if out.classification in MACHINES:
+        return _for_a_person(out, answer.model)
     return Reading(
         classification=out.classification,
         sentiment=out.sentiment,
@@ -61,4 +70,16 @@ def read(subject: str, text: str) -> Reading:
         reason=out.reason,
         by=answer.model,
         extracted={key: value for key, value in extracted.items() if value},
+    )
+
+
+def _for_a_person(out: ReadingOut, by: str) -> Reading:
+    """Left for a person: after a machine's answer a sequence goes on, so only headers and rules may say it was one."""
+    taken_for = out.classification.replace("_", " ")
+    return Reading(
+        classification="other",
+        sentiment=out.sentiment,
+        confidence=min(out.confidence, DOUBT),
+        reason=f"The model took it for “{taken_for}”, but its headers do not say so. {out.reason}",
+        by=by,
     )

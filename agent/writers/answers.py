@@ -66,6 +66,7 @@ def write_model(answer: AnswerBrief) -> Written:
         output_type=SequenceOut,
         check=check,
         temperature=0.4,
+        purpose=version,
     )
     written = written_from(result, version)
     mail = written.mails[0]

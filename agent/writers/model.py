@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from agent import llm, quality
 from agent.prompts import prompt
+from agent.writers import contacts
 from agent.writers.types import Brief, Sentence, Written, WrittenMail
 
 MAX_FACT_CHARACTERS = 400
@@ -48,7 +49,13 @@ def write(brief: Brief) -> Written:
         if problems:
             raise llm.Unfit("Write it again. " + " ".join(problems))
 
-    answer = llm.ask(instructions=instructions, prompt=material(brief), output_type=SequenceOut, check=check)
+    answer = llm.ask(
+        instructions=instructions,
+        prompt=material(brief),
+        output_type=SequenceOut,
+        check=check,
+        purpose=version,
+    )
     return written_from(answer, version)
 
 
@@ -115,6 +122,8 @@ def mail_problems(mail: MailOut, brief: Brief, *, shortest: int) -> list[str]:
         found.append(f"the body has {words} words, {shortest} to 150 are allowed.")
     if unknown:
         found.append("it names fact ids that were not given.")
+    if strange := contacts.strange(f"{mail.subject}\n{written.body}\n{mail.cta}\n{mail.ps}", brief):
+        found.append(f"leave out {', '.join(strange)}: nobody is sent to an address the sender did not give.")
     judged = quality.assess_quality(written, lead_name=brief.lead.get("name", ""))
     found += [
         reason for reason in judged.reasons if reason.startswith(("A placeholder", "The greeting names"))
