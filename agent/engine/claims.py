@@ -108,7 +108,10 @@ def claim(org_id: UUID, owner: str, size: int) -> list[ClaimedTask]:
         "owner": owner,
         "lease": LEASE_SECONDS,
     }
-    rows = sorted(sql.run(org_id, _CLAIM, params, durable=False), key=lambda row: (-row[0], row[1], row[2]))
+    rows = sorted(
+        sql.run(org_id, _CLAIM, params, durable=False, along_index=True),
+        key=lambda row: (-row[0], row[1], row[2]),
+    )
     return [ClaimedTask(*(*row[2:-1], json.loads(row[-1]))) for row in rows]
 
 
