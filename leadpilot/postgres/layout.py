@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import secrets
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,8 +91,8 @@ class Layout:
 def locate(home: Path) -> Layout:
     """The layout of `home`. Looks, but makes nothing, so that every process comes to the same answer."""
     who = account()
-    moved = _moved(home)
-    cluster = moved if who.other and moved.exists() else home / "cluster"
+    link = home / "cluster"
+    cluster = Path(os.readlink(link)) if link.is_symlink() else link
     return Layout(home, cluster, _sockets(cluster, who), who)
 
 
@@ -100,32 +101,39 @@ def prepare(home: Path) -> Layout:
     who = account()
     home.mkdir(parents=True, exist_ok=True)
     os.chmod(home, 0o711 if who.other else 0o700)
+    if not _owned_folder(locate(home).cluster, who):
+        if not who.other:
+            raise PostgresError(
+                f"{home / 'cluster'} cannot be written to. Set LEADPILOT_VAR to another folder."
+            )
+        _move_out(home)
     layout = locate(home)
     if not _owned_folder(layout.cluster, who):
-        # The checkout lies under a 0700 folder or on a disk that knows no owners: parents are never opened
-        # up.
-        _state_folder(_moved(home).name)
-        layout = locate(home)
-        if not _owned_folder(layout.cluster, who):
-            raise PostgresError(
-                f"The server's account cannot write to {layout.cluster}. Set DATABASE_URL instead."
-            )
-    if not _owned_folder(layout.sockets, who):
         raise PostgresError(
-            f"{layout.sockets} is not ours to use as socket folder. Remove it, or set DATABASE_URL."
+            f"The server's account cannot write to {layout.cluster}. Set DATABASE_URL instead."
         )
+    if not _owned_folder(layout.sockets, who):
+        raise PostgresError(f"{layout.sockets} is not ours to use as socket folder. Remove it and try again.")
     return layout
 
 
-def _state_folder(name: str) -> Path:
-    STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    folder = STATE / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+def _move_out(home: Path) -> None:
+    """Put the cluster where the account can reach it, and a link to it in `home`.
 
-
-def _moved(home: Path) -> Path:
-    return STATE / f"cluster-{_digest(home)}"
+    The checkout lies under a 0700 folder, or on a disk that knows no owners; parents are never opened up. The name
+    is new each time: a later checkout at the same place must not meet the data of this one.
+    """
+    link = home / "cluster"
+    if link.is_symlink():
+        link.unlink()
+    elif link.exists():
+        try:
+            link.rmdir()
+        except OSError as error:
+            raise PostgresError(
+                f"{link} has become closed to the server's account. Move it to a place that is not."
+            ) from error
+    link.symlink_to(STATE / f"cluster-{secrets.token_hex(5)}")
 
 
 def _sockets(cluster: Path, who: Account) -> Path:
@@ -141,7 +149,7 @@ def _owned_folder(path: Path, who: Account) -> bool:
     """Make a 0700 folder of the account, or take one that is there if it is truly theirs and no link."""
     try:
         if path.parent == STATE:
-            _state_folder(path.name)
+            STATE.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=True)
         who.own(path)
         if path.is_symlink() or path.lstat().st_uid != who.uid:

@@ -256,9 +256,14 @@ def test_a_checkout_under_a_closed_home_works_too(place: Path) -> None:
         assert closed not in where.cluster.parents
         assert ask(urls.app, "select 1") == 1
         assert postgres.urls(home) == urls
+        postgres.stop(home)
+        shutil.rmtree(home)
+        assert postgres.ensure(home) != urls  # a new checkout at the same place does not meet the old data
+        assert locate(home).cluster != where.cluster
     finally:
         postgres.stop(home)
-        shutil.rmtree(where.cluster, ignore_errors=True)
+        for cluster in (where.cluster, locate(home).cluster):
+            shutil.rmtree(cluster, ignore_errors=True)
 
 
 @as_root
