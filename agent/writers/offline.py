@@ -18,7 +18,9 @@ MAX_SUBJECT = 50
 MAX_WORDS = 150
 LONGEST_STATEMENT = 170
 SAME = 72  # of 100, by shared words: from here on two statements tell the same
-_ARTICLE = re.compile(r"^(?:The|A|An|Its|Their|In|On|At|Since|For|From|By|With|This|These|More|Most|Over|About)(?= )")
+_ARTICLE = re.compile(
+    r"^(?:The|A|An|Its|Their|In|On|At|Since|For|From|By|With|This|These|More|Most|Over|About)(?= )"
+)
 
 # What makes the best opening, best first. A person's own role is nothing to tell them.
 OPENERS = (
