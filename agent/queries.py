@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from agent.models import Draft, DraftStatus
@@ -25,6 +25,7 @@ RELATED = (
     "message",
     "org",
 )
+PREVIEW = 140  # characters
 FILTERS = {
     "pending": (DraftStatus.PENDING_APPROVAL,),
     "approved": (DraftStatus.APPROVED, DraftStatus.SENT),
@@ -48,8 +49,20 @@ def draft_list(
         if value:
             drafts = drafts.filter(**{field: value})
     if state == "pending":
-        return drafts.order_by("-in_reply_to_id", "enrollment_id", "step_number", "created_at")
-    return drafts.order_by("-updated_at")
+        # Answers first, since a person waits for them.
+        return drafts.order_by(
+            F("in_reply_to_id").desc(nulls_last=True), "enrollment_id", "step_number", "created_at", "pk"
+        )
+    return drafts.order_by("-updated_at", "pk")
+
+
+def with_previews(drafts: Iterable[Draft]) -> list[Draft]:
+    """The drafts, each with `preview`: how its text begins after the greeting."""
+    shown = list(drafts)
+    for draft in shown:
+        text = " ".join(draft.message_body.split("\n\n", 1)[-1].split())
+        draft.preview = text[:PREVIEW]  # type: ignore[attr-defined]
+    return shown
 
 
 @dataclass(frozen=True)

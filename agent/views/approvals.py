@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -26,6 +27,7 @@ from leadpilot.orgs.requests import OrgRequest
 
 TEMPLATE = "agent/approval_list.html"
 PAGE = 30
+LONGEST = 300  # drafts among which the next one is looked for
 
 
 def _draft(request: OrgRequest, pk: UUID) -> Draft:
@@ -44,8 +46,12 @@ def approval_list(request: OrgRequest) -> HttpResponse:
 def approval_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
     """The queue with one draft open."""
     draft = _draft(request, pk)
-    form = DraftForm(initial=_initial(draft)) if request.GET.get("edit") else None
-    return _page(request, draft, form=form)
+    editing = bool(request.GET.get("edit")) and draft.status in drafts.OPEN and _may_decide(request)
+    return _page(request, draft, form=DraftForm(initial=_initial(draft)) if editing else None)
+
+
+def _may_decide(request: OrgRequest) -> bool:
+    return request.membership.may("member")  # type: ignore[union-attr]
 
 
 def _initial(draft: Draft) -> dict[str, Any]:
@@ -69,10 +75,12 @@ def _page(
     *,
     form: DraftForm | None = None,
     error: str = "",
+    reason: str = "",
     status: int = 200,
 ) -> HttpResponse:
     asked = _filters(request)
     page = Paginator(queries.draft_list(request.org, **asked), PAGE).get_page(request.GET.get("page"))
+    page.object_list = queries.with_previews(page.object_list)
     chosen = draft or next(iter(page.object_list), None)
     org = request.org
     context = {
@@ -83,13 +91,15 @@ def _page(
         "opened": draft is not None,
         "form": form,
         "error": error,
-        "sequence": drafts.sequence_of(chosen) if chosen else [],
-        "may_decide": request.membership.may("member"),  # type: ignore[arg-type]
+        "reason": reason,
+        "sequence": queries.with_previews(drafts.sequence_of(chosen)) if chosen else [],
+        "may_decide": _may_decide(request),
         "campaigns": Campaign.objects.for_org(org).order_by("name"),
         "agents": Agent.objects.for_org(org).order_by("name"),
         "pending_count": queries.draft_list(org).count(),
     }
-    return render_page(request, TEMPLATE, context, fragment="queue", status=status)
+    polled = bool(request.htmx) and request.htmx.target == "approval-list"
+    return render_page(request, TEMPLATE, context, fragment="list" if polled else "queue", status=status)
 
 
 @role_required("member")
@@ -137,15 +147,23 @@ def _reject(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
 
 def _decide(request: OrgRequest, draft: Draft, act: Any) -> HttpResponse:
     form = DecisionForm(request.POST)
+    typed = request.POST.get("reason", "")
     if not form.is_valid():
-        return _page(
-            request, draft, error="version: is missing; reload the page and decide again.", status=422
-        )
+        field, problems = next(iter(form.errors.items()))
+        return _page(request, draft, error=f"{field}: {problems[0]}", reason=typed, status=422)
+    following = _following(request, draft)
     try:
         said = act(request, draft, form)
     except DomainError as error:
-        return _page(request, _draft(request, draft.pk), error=str(error), status=422)
-    return _done(request, draft, said)
+        return _page(request, _draft(request, draft.pk), error=str(error), reason=typed, status=422)
+    return _done(request, draft, said, following=following)
+
+
+def _following(request: OrgRequest, draft: Draft) -> list[UUID]:
+    """What comes after this draft in the queue as it is filtered, and after the end what comes before it."""
+    ids = list(queries.draft_list(request.org, **_filters(request)).values_list("pk", flat=True)[:LONGEST])
+    at = ids.index(draft.pk) if draft.pk in ids else -1
+    return ids[at + 1 :] or ids[: max(at, 0)]
 
 
 @role_required("member")
@@ -200,23 +218,28 @@ def approval_undo(request: OrgRequest, pk: UUID) -> HttpResponse:
 
 
 def _done(
-    request: OrgRequest, draft: Draft | None, text: str, *, stay: bool = False, tone: str = "success"
+    request: OrgRequest,
+    draft: Draft | None,
+    text: str,
+    *,
+    stay: bool = False,
+    tone: str = "success",
+    following: Sequence[UUID] = (),
 ) -> HttpResponse:
     """Show the queue again: the same draft, or the next one; with an undo where there is something to undo."""
-    here = (
-        reverse("agent:approval_detail", args=[draft.pk])
-        if draft and stay
-        else reverse("agent:approval_list")
-    )
+    shown = draft
+    if not stay:
+        shown = queries.draft_list(request.org, **_filters(request)).filter(pk__in=following).first()
+    here = reverse("agent:approval_detail", args=[shown.pk]) if shown else reverse("agent:approval_list")
     if not wants_fragment(request):
-        getattr(messages, {"danger": "error"}.get(tone, tone))(request, text)
+        getattr(messages, tone)(request, text)
         return redirect(here)
-    response = _page(request, _draft(request, draft.pk) if draft and stay else None)
+    response = _page(request, _draft(request, shown.pk) if shown else None)
     toast: dict[str, Any] = {"message": text, "tone": tone}
     if draft is not None and not stay:
         draft.refresh_from_db(fields=["status"])
         if draft.status == DraftStatus.APPROVED:
             toast["action"] = {"label": "Undo", "post": reverse("agent:approval_undo", args=[draft.pk])}
     response["HX-Trigger"] = json.dumps({"toast": toast})
-    response["HX-Push-Url"] = here
+    response["HX-Push-Url"] = f"{here}?{request.GET.urlencode()}" if request.GET else here
     return response

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import F
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -42,7 +43,7 @@ def _context(request: OrgRequest) -> dict[str, Any]:
         "drafts": Draft.objects.for_org(org)
         .filter(status=DraftStatus.PENDING_APPROVAL)
         .select_related("lead")
-        .order_by("-in_reply_to_id", "step_number", "created_at")[:6],
+        .order_by(F("in_reply_to_id").desc(nulls_last=True), "step_number", "created_at")[:6],
         "answers": InboundMessage.objects.for_org(org)
         .filter(thread__unread=True)
         .select_related("lead", "thread")
