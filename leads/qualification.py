@@ -59,7 +59,7 @@ _HOW = {
     "title": "add it to the lead, or give a web site whose team page names the person",
     "linkedin_url": "add it to the lead; LinkedIn itself is not searched",
     "recent_activity": "give a web site with news, or research again later",
-    "company_info": "give the company's web site, or write a research note",
+    "company_info": "give the company's web site, then research again",
     "personal_interests": "give a web site whose team page tells something about the person",
     "website_url": "add it to the lead",
     "social_profiles": "add an Instagram or Twitter address to the lead",
@@ -169,8 +169,8 @@ def _reason(data: Mapping[str, Any], score: int, threshold: int, lacking: list[s
         names = ", ".join(_label(name) for name in lacking) or "nothing"
         return f"Too little to write honestly: score {score} of {threshold} needed; missing {names}."
     if not is_lead_qualified(data):
-        names = ("linkedin_url", "website_url", "company_info", "social_profiles")
-        there = [_label(name) for name in names if data.get(name)]
+        enrichments = ("linkedin_url", "website_url", "company_info", "social_profiles")
+        there = [_label(name) for name in enrichments if data.get(name)]
         return (
             f"Too little to write honestly: of LinkedIn address, web site, company information and social profile "
             f"at least {MINIMUM_ENRICHMENT_FIELDS} are needed; there is {there[0] if there else 'none'}."

@@ -15,6 +15,7 @@ from leads.research.person_facts import person_drafts
 
 _MOST_PER_PAGE = 8
 _MOST = 40
+_LONGEST_LINE = 3000  # what is longer is no paragraph that somebody wrote
 C = FactCategory
 _ACHIEVED = re.compile(
     r"\b(?:awards?|awarded|prize|won|wins?|gold|silver|shortlisted|record|funding|raised|series [a-e]|milestone|"
@@ -54,10 +55,10 @@ _JOB = re.compile(
 _SPEECH_AFTER = re.compile(
     r"(?P<quote>[\"“„](?P<said>[^\"“”„]{15,260}?)[,.!?]?[\"”“])"
     r"(?P<link>,? (?:says?|said|explains?|explained|adds?|sagt|erklärt) )"
-    r"(?P<who>(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: (?:[a-z]{2,3} )?[A-ZÀ-ÖØ-Þ][\w'’-]+){1,3})"
+    r"(?P<who>(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w'’-]{1,30}(?: (?:[a-z]{2,3} )?[A-ZÀ-ÖØ-Þ][\w'’-]{1,30}){1,3})"
 )
 _SPEECH_BEFORE = re.compile(
-    r"(?P<who>(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w'’-]+(?: (?:[a-z]{2,3} )?[A-ZÀ-ÖØ-Þ][\w'’-]+){1,3})"
+    r"(?P<who>(?:(?:Dr|Prof|Mr|Mrs|Ms)\. )?[A-ZÀ-ÖØ-Þ][\w'’-]{1,30}(?: (?:[a-z]{2,3} )?[A-ZÀ-ÖØ-Þ][\w'’-]{1,30}){1,3})"
     r"(?P<role>, [^\"“„:.]{2,60})?: (?P<quote>[\"“„](?P<said>[^\"“”„]{15,260}?)[.!?]?[\"”“])"
 )
 
@@ -110,7 +111,7 @@ def _page_facts(page: PageView, company: str, today: date) -> Iterator[FactDraft
         yield _aged(replace(_headline(page, title, day, company), confidence=0.6), today)
     bios = {person.about for person in page.people if person.about}
     for line in page.lines:
-        if guards.is_order(line) or line in bios or len(line) > 2500:
+        if guards.is_order(line) or line in bios or len(line) > _LONGEST_LINE:
             continue
         if page.kind == "careers":
             yield from _jobs(page, line, company)
@@ -190,11 +191,25 @@ def _category(page: PageView, sentence: str) -> FactCategory | None:
 
 def _headline(page: PageView, title: str, day: date | None, company: str) -> FactDraft:
     """A headline that is a sentence about the company is taken as it is, others as what was published."""
-    statement = f"{company} published “{title.rstrip('.')}”" + (f" on {dates.in_words(day)}" if day else "")
+    quote = _with_day(page, title, day)
+    when = f" on {dates.in_words(day)}" if day and quote != title else ""
+    statement = f"{company} published “{title.rstrip('.')}”{when}"
     if re.match(rf"{re.escape(company)} [a-z]+s\b", title) and page.language in ("en", ""):
         statement = title.rstrip(".!")
     category = C.COMPANY_ACHIEVEMENT if _ACHIEVED.search(title) else C.RECENT_NEWS
-    return FactDraft(category, statement, title, page.url, 0.75, day)
+    return FactDraft(category, statement, quote, page.url, 0.75, day)
+
+
+def _with_day(page: PageView, title: str, day: date | None) -> str:
+    """The page's words from the headline to the day beside it; the headline alone when no day stands near."""
+    lines = page.lines
+    at = next((i for i, line in enumerate(lines) if title in line), None)
+    if at is None or day is None:
+        return title
+    for near in (at, at + 1, at - 1, at + 2):
+        if 0 <= near < len(lines) and len(lines[near]) < 300 and dates.find_date(lines[near]) == day:
+            return "\n".join(lines[min(at, near) : max(at, near) + 1])
+    return title
 
 
 def _jobs(page: PageView, line: str, company: str) -> Iterator[FactDraft]:
@@ -212,6 +227,8 @@ def _jobs(page: PageView, line: str, company: str) -> Iterator[FactDraft]:
 
 def _speech(line: str) -> Iterator[tuple[str, str, str]]:
     """(who, words, exact quote) of direct speech with its speaker."""
+    if len(line) > _LONGEST_LINE:
+        return
     for match in _SPEECH_AFTER.finditer(line):
         yield plain_name(match["who"]), match["said"], match.group()
     for match in _SPEECH_BEFORE.finditer(line):
@@ -236,13 +253,15 @@ def _aged(draft: FactDraft, today: date) -> FactDraft:
 
 
 def _once(drafts: list[FactDraft]) -> list[FactDraft]:
-    """Each quote once, the most confident of them."""
-    best: dict[str, FactDraft] = {}
-    for draft in drafts:
-        key = re.sub(r"\W+", " ", draft.quote.casefold()).strip()
-        if key not in best or best[key].confidence < draft.confidence:
-            best[key] = draft
-    return sorted(best.values(), key=lambda draft: -draft.confidence)
+    """Each statement and each quote once, the most confident of them."""
+    kept: list[FactDraft] = []
+    seen: set[str] = set()
+    for draft in sorted(drafts, key=lambda draft: -draft.confidence):
+        keys = {re.sub(r"\W+", " ", text.casefold()).strip() for text in (draft.quote, draft.statement)}
+        if not keys & seen:
+            kept.append(draft)
+        seen |= keys
+    return kept
 
 
 __all__ = ["FactDraft", "PageView", "company_facts", "is_sound", "lead_facts", "short_name"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _MACHINES = (
     r"(?:ai|artificial intelligence|language|large language) ?"
@@ -47,6 +48,7 @@ _UNSAFE = re.compile(
 )
 
 
+@lru_cache(maxsize=2048)
 def is_order(text: str) -> bool:
     """Whether a text talks to a machine that reads it, or asks for an act."""
     return bool(_ORDERS.search(text[:5000]))

@@ -60,11 +60,11 @@ def _keep_page(org_id: Any, owner: dict[str, Any], read: ReadPage) -> Page:
         "fetched_at": read.fetched_at,
     }
     same = Page.objects.for_org(org_id).filter(url=read.url, status=read.status, text_hash=digest, **owner)
-    page = same.order_by("-fetched_at").first()
+    page: Page | None = same.order_by("-fetched_at").first()
     if page is None:
-        return Page.objects.create(
-            org_id=org_id, url=read.url, status=read.status, text_hash=digest, **owner, **values
-        )
+        page = Page(org_id=org_id, url=read.url, status=read.status, text_hash=digest, **owner, **values)
+        page.save(force_insert=True)
+        return page
     for name, value in values.items():
         setattr(page, name, value)
     page.save(update_fields=list(values))
@@ -118,34 +118,14 @@ def keep_facts(lead: Lead, company: Company | None, gathered: Gathered, rows: di
 
 
 def _keep_fact(org_id: Any, owner: dict[str, Any], draft: FactDraft, page: Page) -> Fact:
-    known = Fact.objects.for_org(org_id).filter(
-        category=draft.category,
-        statement=draft.statement,
-        quote=draft.quote,
-        source_url=draft.source_url,
-        **owner,
-    )
-    if fact := known.first():
-        fact.page, fact.retrieved_at, fact.confidence, fact.dated = (
-            page,
-            page.fetched_at,
-            draft.confidence,
-            draft.dated,
-        )
-        fact.save(update_fields=["page", "retrieved_at", "confidence", "dated"])
-        return fact
-    return Fact.objects.create(
-        org_id=org_id,
-        page=page,
-        category=draft.category,
-        statement=draft.statement,
-        quote=draft.quote,
-        source_url=draft.source_url,
-        dated=draft.dated,
-        confidence=draft.confidence,
-        retrieved_at=page.fetched_at,
-        **owner,
-    )
+    said = {name: getattr(draft, name) for name in ("category", "statement", "quote", "source_url")}
+    fact: Fact | None = Fact.objects.for_org(org_id).filter(**said, **owner).first()
+    if fact is None:
+        fact = Fact(org_id=org_id, **said, **owner)
+    fact.page, fact.retrieved_at = page, page.fetched_at
+    fact.confidence, fact.dated = draft.confidence, draft.dated
+    fact.save()
+    return fact
 
 
 def fill_company(company: Company, gathered: Gathered) -> None:

@@ -97,4 +97,4 @@ def byline(text: str) -> str:
 
 
 def _about(lines: list[str]) -> str:
-    return lines[0] if lines and len(lines[0].split()) > 3 and not looks_like_name(lines[0]) else ""
+    return lines[0][:1000] if lines and len(lines[0].split()) > 3 and not looks_like_name(lines[0]) else ""

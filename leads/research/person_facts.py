@@ -116,7 +116,7 @@ def _wrote(page: PageView, name: str) -> Iterator[FactDraft]:
 def _mentioned(page: PageView, company: str, name: str) -> Iterator[FactDraft]:
     """Sentences with the name and a verb of their own, outside of quotation marks."""
     for line in page.lines if page.language in ("en", "") else ():
-        if name not in line or len(line.split()) < 7:
+        if name not in line or len(line) > 3000 or len(line.split()) < 7:
             continue
         for sentence in sentences.split(line):
             if name not in sentence or re.search(r"[\"“”„:]", sentence) or not sentence.endswith("."):

@@ -52,11 +52,12 @@ _HOPELESS = re.compile(
 
 
 def split(text: str) -> list[str]:
-    """The sentences of a line, each exactly as it stands there."""
+    """The sentences of a line (of its first 10,000 characters), each exactly as it stands there."""
+    text = text[:10_000]
     parts: list[str] = []
     start = 0
     for end in _END.finditer(text):
-        head = text[start : end.end()].rstrip('"”’»)')
+        head = text[max(start, end.end() - 40) : end.end()].rstrip('"”’»)')
         if _ABBREVIATED.search(head) and not (
             head[-2:-1].isdigit() and not _MONTH_NEXT.match(text, end.end())
         ):
@@ -183,3 +184,43 @@ def as_clause(statement: str) -> str:
     """A statement for use after "I saw that": small first letter unless it begins with a name."""
     first = statement.split(" ", 1)[0].rstrip(",")
     return statement[0].lower() + statement[1:] if first.lower() in _SMALL else statement
+
+
+def addressed(statement: str, name: str) -> str | None:
+    """A statement about somebody as one says it to them: "you wrote …", "your team …". None when that is not certain.
+
+    The statement must begin with the name and name the person once.
+    """
+    if not statement.startswith(name) or statement.count(name) > 1:
+        return None
+    rest = statement[len(name) :]
+    if rest.startswith(("’s ", "'s ")):
+        return f"your{rest[2:]}"
+    match = re.match(
+        r" (?P<adverb>(?:still|also|now|always|never|currently|formerly|previously|once) )?(?P<verb>[a-z]+)\b",
+        rest,
+    )
+    if not match or re.search(r"\b(?:he|she|his|her|him|himself|herself)\b", rest.split("“")[0]):
+        return None
+    verb = {"is": "are", "was": "were", "has": "have", "does": "do"}.get(match["verb"]) or _base_of(
+        match["verb"]
+    )
+    # A second verb would have to change as well ("runs the shop and writes …").
+    later = re.findall(r"[a-z]+", rest[match.end() :].split("“")[0])
+    if verb is None or (verb != match["verb"] and any(is_present_form(word) for word in later)):
+        return None
+    return f"you {match['adverb'] or ''}{verb}{rest[match.end() :]}"
+
+
+def _base_of(verb: str) -> str | None:
+    """A verb as it follows "you": past forms as they are, "runs" as "run"; None for a word that is not known."""
+    if verb in PAST or verb in _MODALS or re.fullmatch(r"[a-z]{3,}ed", verb):
+        return verb
+    return next(
+        (
+            base
+            for base in (verb[:-1], verb[:-2], verb[:-3] + "y")
+            if base in _BASE and _conjugated(base) == verb
+        ),
+        None,
+    )

@@ -331,9 +331,9 @@ def test_a_script_full_of_comparisons_is_not_taken_for_attributes():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_pages_are_read_in_a_moment(name):
-    began = time.monotonic()
+    began = time.process_time()
     page = extract(HOSTILE[name], URL)
-    assert time.monotonic() - began < 8
+    assert time.process_time() - began < 8
     assert len(page.text) <= 100_000
 
 
@@ -371,3 +371,16 @@ def test_any_bytes_can_be_read(data):
 def test_every_block_stands_in_the_text(pieces):
     page = extract("".join(pieces), URL)
     assert page.text.split("\n") == [block.text for block in page.blocks] or not page.blocks
+
+
+def test_a_long_article_among_other_things_is_taken_alone():
+    article = "".join(
+        f"<p>The {n}th ferry was launched in Bergen with {n * 3} guests, and the choir sang again.</p>"
+        for n in range(60)
+    )
+    noise = "".join(
+        f"<div class=box><span>Offer {n}</span><span>Only today {n}</span></div>" for n in range(900)
+    )
+    page = read(f"<main><article><h1>Ferries</h1>{article}</article></main><div class=shop>{noise}</div>")
+    assert "The 7th ferry was launched" in page.text
+    assert page.text.count("Only today") < 10

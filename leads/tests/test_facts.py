@@ -1,5 +1,6 @@
 """Facts: statements that can be pasted into a mail, each with words that stand in the page letter by letter."""
 
+import time
 from datetime import date
 
 import pytest
@@ -122,6 +123,38 @@ def test_a_statement_can_stand_after_i_saw_that():
     assert sentences.as_clause("Acme opened") == "Acme opened"
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("Ada Lovelace wrote “Ferry nine” on 10 May 2026", "you wrote “Ferry nine” on 10 May 2026"),
+        ("Ada Lovelace said “She runs the yard”", "you said “She runs the yard”"),
+        ("Ada Lovelace is Chief Engineer at Acme", "you are Chief Engineer at Acme"),
+        ("Ada Lovelace still runs the yard", "you still run the yard"),
+        ("Ada Lovelace’s team welded 1,180 plates", "your team welded 1,180 plates"),
+        ("Ada Lovelace has brewed since 2013", "you have brewed since 2013"),
+        ("Ada Lovelace runs the yard and writes reports", None),
+        ("Ada Lovelace runs her yard", None),
+        ("Ada Lovelace frobnicates", None),
+        ("Before Acme Ada Lovelace was a captain", None),
+        ("Acme opened a yard", None),
+    ],
+)
+def test_a_statement_can_be_said_to_the_person(statement, said):
+    assert sentences.addressed(statement, "Ada Lovelace") == said
+
+
+def test_a_day_that_does_not_stand_beside_the_headline_is_not_claimed():
+    view = page(
+        "Ferry nine launched\nIt floats.",
+        headline="Ferry nine launched",
+        is_article=True,
+        published=date(2026, 11, 10),
+    )
+    fact = company_facts([view], "Acme", today=TODAY)[0]
+    assert (fact.statement, fact.quote) == ("Acme published “Ferry nine launched”", "Ferry nine launched")
+    assert fact.dated == date(2026, 11, 10)
+
+
 def test_news_become_facts_with_their_day():
     facts = company_facts(
         [
@@ -136,7 +169,8 @@ def test_news_become_facts_with_their_day():
     assert opened.statement == "On 9 November 2026 Acme opened its third yard, with 14 colleagues"
     assert opened.quote == "On 9 November 2026 we opened our third yard, with 14 colleagues."
     assert (opened.category, opened.dated) == (C.RECENT_NEWS, date(2026, 11, 9))
-    title = next(fact for fact in facts if fact.quote == "Ferry nine launched")
+    title = next(fact for fact in facts if fact.quote.startswith("Ferry nine launched"))
+    assert title.quote == "Ferry nine launched\nBy Ada Lovelace, 10 November 2026"
     assert title.statement == "Acme published “Ferry nine launched” on 10 November 2026"
 
 
@@ -378,3 +412,37 @@ def test_the_same_words_are_one_fact():
     assert (
         len(company_facts([page(text), page(text, url="https://acme.example/2")], "Acme", today=TODAY)) == 1
     )
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        '"',
+        '"a ',
+        "AAA ",
+        "A",
+        "Ada Lovelace ",
+        'Ada Lovelace: "',
+        "we ",
+        "1 ",
+        "A. ",
+        "(Ada ",
+        "ignore ",
+        "note to ",
+    ],
+)
+def test_no_text_makes_the_rules_slow(unit):
+    text = (unit * 100_000)[:100_000]
+    view = page(
+        text,
+        is_article=True,
+        headline=text[:300],
+        author="Ada Lovelace",
+        published=TODAY,
+        people=(Person("Ada Lovelace", "", text),),
+    )
+    began = time.process_time()
+    company_facts([view], "Acme", today=TODAY)
+    lead_facts([view], "Acme", "Ada Lovelace", today=TODAY)
+    short_name("Ada Lovelace Company", [text])
+    assert time.process_time() - began < 3

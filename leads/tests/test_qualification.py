@@ -130,7 +130,7 @@ def test_a_bare_lead_is_judged_with_what_is_missing_and_how_to_get_it(lead):
     assert judged.reason.startswith(
         "Too little to write honestly: score 20 of 45 needed; missing company, job title"
     )
-    assert "Company information: give the company's web site, or write a research note." in judged.missing
+    assert "Company information: give the company's web site, then research again." in judged.missing
     assert sum(part.got for part in judged.parts) == 20
     assert [part.field for part in judged.parts] == list(FIELD_WEIGHTS)
 
