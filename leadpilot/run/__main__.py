@@ -58,8 +58,9 @@ def run(port: int, *, only_worker: bool) -> int:
         state.kill_run(before.run_id)  # what a killed supervisor left behind
     taken = None if only_worker else first_taken([port, *sandbox_ports(port)])
     if taken:
+        other = next((p for p in range(9000, 10000, 10) if not first_taken([p, p + 1, p + 2])), 9000)
         return supervisor.fail(
-            f"Port {taken} is taken by another program. Choose another: PORT=9000 make run"
+            f"Port {taken} is taken by another program. Choose another: PORT={other} make run"
         )
     boss = supervisor.Supervisor(var, port, only_worker=only_worker, before=before)
     supervisor.trap_signals(boss)

@@ -312,7 +312,7 @@ def whole() -> Iterator[Run]:
 def test_a_run_starts_survives_kill_9_of_everything_and_stops_without_a_trace(whole: Run) -> None:
     boss = whole.start()
     try:
-        assert eventually(whole.welcomed, 120), whole.log.read_text()
+        assert eventually(whole.welcomed, 240), whole.log.read_text()
         assert (whole.get("/healthz"), whole.get("/readyz")) == (200, 200)
         names = {path.stem for path in (whole.var / "log").glob("*.log")}
         assert len(whole.carriers()) >= 6, names
@@ -336,7 +336,7 @@ def test_a_run_starts_survives_kill_9_of_everything_and_stops_without_a_trace(wh
                 os.kill(pid, signal.SIGKILL)
 
         boss = whole.start()
-        assert eventually(whole.welcomed, 120), whole.log.read_text()
+        assert eventually(whole.welcomed, 240), whole.log.read_text()
         assert whole.get("/readyz") == 200
 
         left = whole.carriers()
@@ -357,6 +357,6 @@ def test_a_run_on_a_taken_port_says_so_and_starts_nothing(whole: Run) -> None:
         other.listen()
         assert whole.start().wait(timeout=60) == 1
     assert whole.said(
-        rf"^Port {whole.port} is taken by another program\. Choose another: PORT=9000 make run$"
+        rf"^Port {whole.port} is taken by another program\. Choose another: PORT=9\d\d0 make run$"
     )
     assert not (whole.var / "postgres").exists()
