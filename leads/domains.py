@@ -57,10 +57,10 @@ def is_company_domain(domain: str) -> bool:
 
 def company_domain(email: str, website_url: str = "") -> str:
     """The domain that stands for a lead's company: the address's, else the web site's, else nothing."""
-    for domain in (of_email(email), of_url(website_url) if website_url else ""):
-        if is_company_domain(domain):
-            return domain
-    return ""
+    domain = of_email(email)
+    if not is_company_domain(domain) and website_url:
+        domain = of_url(website_url)
+    return domain if is_company_domain(domain) else ""
 
 
 def with_parents(domain: str) -> list[str]:

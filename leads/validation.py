@@ -39,7 +39,6 @@ _NAMED_ADDRESS = re.compile(r"^[^<>]*<([^<>\s]+@[^<>\s]+)>$")
 _HOST = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.[a-z][a-z0-9-]{1,62}$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\ufeff]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]")
-_UNTIDY = re.compile(r"^\s|\s$|\s\s|[^\S ]|^=|" + _CONTROL.pattern)
 _NOTHING = frozenset(
     {"n/a", "na", "n.a.", "-", "--", "—", "none", "null", "nil", "undefined", "unknown", "#n/a", "?"}
 )
@@ -76,7 +75,7 @@ def clean(values: Mapping[str, Any], *, partial: bool = False) -> tuple[dict[str
 def tidy(value: Any) -> str:
     """One line of text without control characters, Excel's `="…"` and stray spaces."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
-    if not _UNTIDY.search(text):
+    if text.isprintable() and "  " not in text and not text.startswith(("=", " ")) and not text.endswith(" "):
         return text
     if match := _EXCEL_TEXT.match(text.strip()):
         text = match[1]

@@ -15,6 +15,7 @@ from leads.importing.records import MAX_COLUMNS, MAX_ROWS, Record
 
 HEADER_WITHIN = 20  # rows: some exports begin with a title and a date
 SAMPLE_ROWS = 100
+COUNTED_ROWS = 5000  # of a workbook
 
 _MAGIC = (
     (b"%PDF", "This is a PDF document, not a table: export the list as CSV or XLSX."),
@@ -52,8 +53,14 @@ class Source:
             yield record
 
     def count(self) -> int:
-        """How many rows there are. Raises Unreadable when they are more than a spreadsheet can hold."""
-        total = sum(1 for _ in islice(self.rows(), MAX_ROWS + 1))
+        """How many rows there are; of a large workbook what it says itself, which may count empty rows.
+
+        Raises Unreadable when they are more than a spreadsheet can hold.
+        """
+        most = COUNTED_ROWS if self.sheet else MAX_ROWS + 1
+        total = sum(1 for _ in islice(self.rows(), most))
+        if self.sheet and total == COUNTED_ROWS:  # reading all of it takes as long as importing it
+            total = max(total, xlsxfile.declared_rows(self.path, self.sheet) - self.header_row)
         if total > MAX_ROWS:
             raise Unreadable(f"This file has more than {MAX_ROWS:,} rows: split it and import the parts.")
         return total

@@ -96,6 +96,12 @@ def sheet_names(path: Path) -> list[str]:
         return [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.sheetnames
 
 
+def declared_rows(path: Path, sheet: str) -> int:
+    """The number of rows that the sheet says it has; 0 when it does not say."""
+    with _workbook(path) as book:
+        return book[sheet].max_row or 0
+
+
 def records(path: Path, sheet: str) -> Iterator[Record]:
     """Every row of one sheet as texts; formulas give their last computed value."""
     with _workbook(path) as book:

@@ -317,8 +317,9 @@ def _keep_problems(lead_import: LeadImport, result: BatchResult) -> None:
 def _finish(lead_import: LeadImport, status: str, failure: str = "") -> None:
     """Close the import and let go of the file."""
     with org_context(lead_import.org_id):
+        done = {"total": F("processed")} if status == ImportStatus.COMPLETED else {}
         LeadImport.objects.filter(_held(lead_import)).update(
-            status=status, failure=failure, content=None, lease_until=None, completed_at=clock.now()
+            status=status, failure=failure, content=None, lease_until=None, completed_at=clock.now(), **done
         )
         lead_import.refresh_from_db()
 
