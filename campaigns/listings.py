@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from campaigns import queries
 from campaigns.models import (
     Campaign,
     CampaignStatus,
@@ -182,13 +183,22 @@ def why_not_yet(row: Any) -> Waiting:
     return Waiting(row, row.mail_reason or row.next_reason)
 
 
-def message_list(org: Any, *, q: str = "", status: str = "", campaign: str = "") -> QuerySet[Message]:
-    """Everything that leaves or left, newest first."""
+WAITING = "waiting"  # in the list's filter: whatever has not left yet but will
+
+
+def message_list(
+    org: Any, *, q: str = "", status: str = "", campaign: str = "", mailbox: str = ""
+) -> QuerySet[Message]:
+    """Everything that leaves or left, newest first; `status` is one of MessageStatus or `waiting`."""
     rows = Message.objects.for_org(org).select_related("lead", "mailbox", "campaign", "thread").defer("raw")
-    if status:
+    if status == WAITING:
+        rows = rows.filter(status__in=queries.WAITING)
+    elif status:
         rows = rows.filter(status=status)
     if campaign:
         rows = rows.filter(campaign_id=campaign)
+    if mailbox:
+        rows = rows.filter(mailbox_id=mailbox)
     if q:
         rows = rows.filter(Q(lead__name__icontains=q) | Q(to_email__icontains=q) | Q(subject__icontains=q))
     return rows.order_by("-pk")  # ids are in the order of time, and this one needs no further index

@@ -20,6 +20,9 @@ from leadpilot.orgs.access import get_or_404, member_required, role_required
 from leadpilot.orgs.requests import OrgRequest
 
 
+STATUSES = ((listings.WAITING, "Waiting to leave"), *MessageStatus.choices)
+
+
 @member_required
 @require_GET
 def message_list(request: OrgRequest) -> HttpResponse:
@@ -27,8 +30,9 @@ def message_list(request: OrgRequest) -> HttpResponse:
     status = request.GET.get("status", "")
     asked = {
         "q": request.GET.get("q", "").strip(),
-        "status": status if status in MessageStatus.values else "",
+        "status": status if status in dict(STATUSES) else "",
         "campaign": listings.uuid_or_empty(request.GET.get("campaign", "")),
+        "mailbox": listings.uuid_or_empty(request.GET.get("mailbox", "")),
     }
     rows = listings.message_list(request.org, **asked).prefetch_related("send_attempts")
     unknown = Message.objects.for_org(request.org).filter(status=MessageStatus.UNKNOWN).count()
@@ -36,7 +40,7 @@ def message_list(request: OrgRequest) -> HttpResponse:
         "unknown": unknown if asked["status"] != MessageStatus.UNKNOWN else 0,
         "page": Paginator(rows, 40).get_page(request.GET.get("page")),
         "asked": asked,
-        "statuses": MessageStatus.choices,
+        "statuses": STATUSES,
         "campaigns": Campaign.objects.for_org(request.org).order_by("name"),
         "may_act": request.membership.may("member"),  # type: ignore[arg-type]
     }
@@ -51,7 +55,7 @@ def message_settle(request: OrgRequest, pk: UUID) -> HttpResponse:
     outcome = request.POST.get("outcome", "")
     back = f"{reverse('campaigns:message_list')}?status=unknown"
     if outcome not in ("sent", "not_sent"):
-        messages.error(request, f"outcome: {outcome!r} is neither sent nor not_sent.")
+        messages.error(request, f"outcome: “{outcome[:40]}” is neither sent nor not_sent.")
         return redirect(back)
     try:
         outbox.settle_unknown(
