@@ -15,6 +15,7 @@ from uuid import UUID
 from leads.importing.columns import CUSTOM
 from leads.importing.problems import Problem
 from leads.importing.records import Record
+from leads.importing.seen import Seen
 from leads.importing.source import Source
 from leads.models import ImportProblem, Suppression
 from leads.services import import_sql
@@ -129,9 +130,7 @@ class Batcher:
         self._import_id = import_id
         self._origin = origin[:120]
         self._dry_run = dry_run
-        # Hashes, since a million addresses as texts would not fit into the memory we promise (TRUST F15).
-        self._rows_by_email: dict[int, int] = {}
-        self._people: set[int] = set()
+        self._emails, self._people = Seen(), Seen()
 
     def remember(self, records: Iterable[Record]) -> None:
         """Pass over rows that an earlier attempt dealt with."""
@@ -174,17 +173,17 @@ class Batcher:
 
     def _repeats(self, candidate: Candidate) -> tuple[str, str, str] | None:
         """Field, value and message when the row says what an earlier row of the file said."""
-        email = candidate.fields["email"]
-        earlier = self._rows_by_email.setdefault(hash(email), candidate.row)
-        person = candidate.person
-        known = person is not None and hash(person) in self._people
-        if person is not None:
-            self._people.add(hash(person))
-        if earlier != candidate.row:
-            return "email", email, f"Row {earlier} of this file has the same address; that row counts."
-        if known:
+        row, email, person = candidate.row, candidate.fields["email"], candidate.person
+        same_email = self._emails.first_row(email, row)
+        same_person = self._people.first_row(person, row) if person is not None else row
+        if same_email != row:
+            return "email", email, f"Row {same_email} of this file has the same address; that row counts."
+        if same_person != row:
             name, company = candidate.fields["name"], candidate.fields["company"]
-            return "name", name, f"{name} of {company} stands further up in this file with another address."
+            message = (
+                f"{name} of {company} stands in row {same_person} with another address; that row counts."
+            )
+            return "name", name, message
         return None
 
     def _without_suppressed(self, candidates: list[Candidate], result: BatchResult) -> list[Candidate]:
