@@ -52,6 +52,7 @@ _JOB = re.compile(
     r"sachbearbeit\w+|mechaniker\w*|\(m/w/d\))(?=\W|$)",
     re.IGNORECASE,
 )
+_ASKING = re.compile(r"\b(?:my|me|should)\b", re.IGNORECASE)
 _SPEECH_AFTER = re.compile(
     r"(?P<quote>[\"“„](?P<said>[^\"“”„]{15,260}?)[,.!?]?[\"”“])"
     r"(?P<link>,? (?:says?|said|explains?|explained|adds?|sagt|erklärt) )"
@@ -105,9 +106,10 @@ def short_name(company: str, texts: Iterable[str]) -> str:
 
 
 def _page_facts(page: PageView, company: str, today: date) -> Iterator[FactDraft]:
-    if page.is_article and page.headline:
+    if page.is_article and _is_headline(page.headline):
         yield _aged(_headline(page, page.headline, page.published, company), today)
-    for title, day in page.news[:4] if not page.is_article else ():
+    listed = [] if page.is_article else [(t, d) for t, d in page.news[:4] if _is_headline(t)]
+    for title, day in listed:
         yield _aged(replace(_headline(page, title, day, company), confidence=0.6), today)
     bios = {person.about for person in page.people if person.about}
     for line in page.lines:
@@ -145,7 +147,9 @@ def _sentence_fact(page: PageView, sentence: str, company: str) -> FactDraft | N
     ):
         return None
     english = page.language in ("en", "")
-    if sentences.leans_on_another(sentence) or (english and not sentences.has_verb(sentence)):
+    if sentences.leans_on_another(sentence) or _ASKING.search(sentence):
+        return None
+    if english and (not sentences.has_verb(sentence) or sentences.is_imperative(sentence)):
         return None
     specific = bool(re.search(r"\d", sentence))
     own = sentences.speaks_of_itself(sentence)
@@ -187,6 +191,12 @@ def _category(page: PageView, sentence: str) -> FactCategory | None:
     if _ABOUT.search(sentence) or re.search(r"\d", sentence):
         return C.COMPANY_INFO
     return None
+
+
+def _is_headline(text: str) -> bool:
+    """One phrase of at least two words that asks for nothing."""
+    single = len(text) <= 160 and len(text.split()) > 1 and len(sentences.split(text)) == 1
+    return single and not _ASKING.search(text) and not sentences.is_imperative(text, headline=True)
 
 
 def _headline(page: PageView, title: str, day: date | None, company: str) -> FactDraft:

@@ -72,7 +72,11 @@ def _about(page: PageView, company: str, name: str) -> Iterator[FactDraft]:
 def _with_subject(sentence: str, name: str, company: str, language: str) -> str:
     """ "Runs planning." as a statement about somebody by name; phrases without a verb are quoted."""
     text = sentence.strip().rstrip(".")
-    if re.search(r"[\"“”„!?]", text) or re.search(r"\b(?:I|you|your|my)\b", text):
+    if (
+        sentences.is_imperative(text)
+        or re.search(r"[\"“”„!?]", text)
+        or re.search(r"\b(?:I|you|your|my)\b", text)
+    ):
         return ""
     if language not in ("en", ""):
         return f"{company} writes “{text}” about {name}"
@@ -96,7 +100,9 @@ def _with_subject(sentence: str, name: str, company: str, language: str) -> str:
 
 
 def _wrote(page: PageView, name: str) -> Iterator[FactDraft]:
-    if not (page.is_article and page.headline and page.author and same_person(page.author, name)):
+    if not (
+        page.is_article and 8 < len(page.headline) <= 160 and page.author and same_person(page.author, name)
+    ):
         return
     lines = page.lines
     start = next((i for i, line in enumerate(lines) if line == page.headline), None)
@@ -120,6 +126,8 @@ def _mentioned(page: PageView, company: str, name: str) -> Iterator[FactDraft]:
             continue
         for sentence in sentences.split(line):
             if name not in sentence or re.search(r"[\"“”„:]", sentence) or not sentence.endswith("."):
+                continue
+            if sentences.is_imperative(sentence):
                 continue
             plain = None if sentences.speaks_of_itself(sentence) else sentence.rstrip(".")
             statement = sentences.third_person(sentence, company) or plain

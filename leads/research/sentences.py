@@ -91,6 +91,27 @@ def leans_on_another(sentence: str) -> bool:
     )
 
 
+_ORDER_WORDS = """
+    please todo send delete invite create update say tell forward email mail visit click remember ensure don't never do be
+    join meet discover learn read get reserve schedule cancel transfer execute output print add remove reply write call
+    download follow subscribe contact enter imagine consider note ignore stop wait let modify change make
+"""
+_ORDERS = frozenset(_ORDER_WORDS.split())
+
+
+def is_imperative(sentence: str, *, headline: bool = False) -> bool:
+    """Whether an English sentence begins like a request; nouns that are verbs as well are taken for verbs.
+
+    In a `headline` only words that hardly ever begin one as a noun count ("Store number seven" is a noun).
+    """
+    words = re.findall(r"[A-Za-z]+(?:['’]t)?", sentence[:80])
+    opening = next(
+        (w.lower() for w in words if w.lower() not in ("then", "next", "also", "finally", "first", "and")), ""
+    )
+    opening = opening.replace("’", "'")
+    return opening in _ORDERS or (not headline and opening in _BASE)
+
+
 def is_present_form(word: str) -> bool:
     """Whether a word is a known verb in the third person: "runs", "goes", "carries"."""
     return any(
