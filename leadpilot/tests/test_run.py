@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from leadpilot import postgres
+from leadpilot.lib import canary
 from leadpilot.lib.doorbell import RUN_ID
 from leadpilot.lib.processes import Process
 from leadpilot.run import __main__ as command
-from leadpilot.run import output, part, state, supervisor
+from leadpilot.run import output, part, state, supervisor, watchdog
 from leadpilot.run.part import Part
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -282,6 +283,17 @@ class Run:
         finally:
             connection.close()
 
+    def worker(self) -> int | None:
+        """The main process of the worker cluster that runs now."""
+        cluster = watchdog.Cluster.read(self.var / "run" / "worker.json")
+        return cluster.process.pid if cluster else None
+
+    def last_job_at(self) -> float:
+        """When a worker last ended a job (monotonic seconds)."""
+        return max(
+            (mark.at for mark in canary.read(self.var / "run" / "canary" / str(self.worker()))), default=0.0
+        )
+
     def carriers(self) -> list[int]:
         """Every process of the run but the supervisor and the database."""
         return state._carriers(state.read_state(self.var / "run").run_id)
@@ -309,7 +321,7 @@ def whole() -> Iterator[Run]:
 
 @linux
 @pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="starts a private PostgreSQL of its own")
-def test_a_run_starts_survives_kill_9_of_everything_and_stops_without_a_trace(whole: Run) -> None:
+def test_a_run_starts_survives_kill_9_of_anything_and_stops_without_a_trace(whole: Run) -> None:
     boss = whole.start()
     try:
         assert eventually(whole.welcomed, 240), whole.log.read_text()
@@ -338,6 +350,14 @@ def test_a_run_starts_survives_kill_9_of_everything_and_stops_without_a_trace(wh
         boss = whole.start()
         assert eventually(whole.welcomed, 240), whole.log.read_text()
         assert whole.get("/readyz") == 200
+
+        database = postgres.locate(whole.var / "postgres")
+        for victim in (postgres.server.running_pid(database), whole.worker()):
+            os.kill(victim, signal.SIGKILL)
+        assert eventually(lambda: whole.worker() not in (None, victim), 60), "no new worker"
+        since = time.monotonic()
+        assert eventually(lambda: whole.last_job_at() > since, 90), whole.log.read_text()[-3000:]
+        assert eventually(lambda: whole.get("/readyz") == 200, 60)
 
         left = whole.carriers()
         boss.send_signal(signal.SIGINT)
