@@ -32,12 +32,12 @@ INSTANT_SECONDS = (
 PATIENCE_SECONDS = 1.0  # after this much of a batch, the rest goes back so that others can help
 
 
-def drain(org_id: UUID | str, *, seconds: float = DRAIN_SECONDS) -> int:
+def drain(org_id: UUID | str, *, seconds: float | None = None) -> int:
     """Work until no task is due or the time is up, then wake another worker for the rest; returns how many were run.
 
     Batches start at one and grow while they are quick, so that slow tasks spread over the workers.
     """
-    org_id, owner, ends = UUID(str(org_id)), claims.new_owner(), time.monotonic() + seconds
+    org_id, owner, ends = UUID(str(org_id)), claims.new_owner(), time.monotonic() + (seconds or DRAIN_SECONDS)
     report_parked(org_id, claims.reap(org_id).parked)
     ran, size, has_help = 0, 1, False
     with Keeper(org_id, owner) as keeper:

@@ -19,10 +19,11 @@ from agent.engine.registry import Registered
 from agent.models import AgentLog, AgentTask, TaskStatus, TaskType
 from agent.services import control
 from agent.services.drafts import approve_draft
+from agent.tasks import drain as drain_job
 from agent.tasks import look_for_work, sweep
 from agent.tests.world import make_draft, make_enrollment
 from campaigns.models import Message
-from leadpilot.lib import clock
+from leadpilot.lib import clock, jobs
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import Notification
 from leadpilot.orgs.tenancy import org_context
@@ -449,6 +450,30 @@ def test_a_drain_that_runs_out_of_time_wakes_another(running_org: Any, handler: 
     ran = engine.drain(running_org.pk, seconds=0.2)
     assert 0 < ran < 20
     assert OrmQ.objects.filter(payload__contains="agent.tasks.drain").count() == 1
+
+
+def test_a_flood_of_one_organization_does_not_keep_another_waiting(
+    running_org: Any, other_org: Any, handler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.3)
+    handler(lambda task: time.sleep(0.05) or {})
+    with org_context(running_org.pk):
+        flood = [AgentTask(org=running_org, task_type=TaskType.REPORT) for _ in range(200)]
+        engine.submit_many(org=running_org, tasks=flood)
+    theirs = submit(other_org)
+    assert jobs.run_pending(limit=2) == 2
+    assert reread(theirs).status == TaskStatus.COMPLETED
+    with org_context(running_org.pk):
+        assert AgentTask.objects.for_org(running_org).filter(status=TaskStatus.PENDING).count() > 150
+
+
+def test_a_wake_up_that_comes_five_times_does_the_work_once(running_org: Any, handler: Any) -> None:
+    done: list[Any] = []
+    handler(lambda task: done.append(task.id) or {})
+    task = submit(running_org)
+    for _ in range(5):
+        drain_job(str(running_org.pk))
+    assert done == [task.pk]
 
 
 def test_the_sweeper_finds_work_whose_wake_up_was_lost(

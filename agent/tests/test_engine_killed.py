@@ -27,7 +27,7 @@ class Workers:
     def __init__(self, org: Any) -> None:
         self.org, self.running = org, []
 
-    def start(self, seconds: float = 40) -> subprocess.Popen[str]:
+    def start(self, seconds: float = 200) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "agent.tests.killers"]
         process = subprocess.Popen(
             [*command, connection.settings_dict["NAME"], str(self.org.pk), str(seconds)],
@@ -64,7 +64,7 @@ def states(org: Any) -> Counter[str]:
         return Counter(AgentTask.objects.for_org(org).values_list("status", flat=True))
 
 
-def until(check: Any, seconds: float = 45) -> None:
+def until(check: Any, seconds: float = 180) -> None:
     ends = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < ends, "it did not happen in time"
