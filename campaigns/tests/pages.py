@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from typing import Any
 
 from django.db import connection
@@ -50,15 +51,20 @@ def talk(
     with world.context():
         mailbox = Mailbox.objects.select_related("org").get(pk=message.mailbox_id)
         raw = reply(message, text, Message_ID=f"<{message.pk}@firm.example>")
+        raw = _with_html(raw, html) if html else raw
         found = inbounds.receive(mailbox=mailbox, raw=raw, source_key=str(message.pk))
         assert found is not None
-        if html:
-            InboundMessage.objects.filter(pk=found.pk).update(body_html=html)
         if kind:
             inbounds.record_classification(
                 inbound=found, classification=kind, confidence=0.9, reason="It says so.", by="rules"
             )
     return Talk(message, world.fresh(found))
+
+
+def _with_html(raw: bytes, html: str) -> bytes:
+    mail = message_from_bytes(raw, policy=policy.default)
+    mail.add_alternative(html, subtype="html")  # type: ignore[attr-defined]
+    return mail.as_bytes()
 
 
 def assert_only_for_members(client_for: Any, url: str, *, charlie: Any, method: str = "get") -> None:

@@ -98,7 +98,7 @@ def test_on_a_phone_list_and_conversation_take_turns(open_page: Open, talks, ali
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_no_page_has_a_serious_barrier_or_scrolls_sideways(
-    open_page: Open,
+    open_page: Open,  # noqa: F811
     talks,
     alice,
     theme: str,

@@ -224,12 +224,13 @@ def test_a_class_that_does_not_exist_is_refused_on_the_page_itself(client, world
 
 
 def test_formatted_mail_is_only_shown_in_a_frame_that_may_nothing(client, world, campaign):
-    rich = talk(world, campaign, html="<p>Rich <b>text</b></p>")
+    rich = talk(world, campaign, html="<p>Rich <b>text</b></p><script>alert(7)</script>")
     page = client.get(at("thread", rich.thread)).content.decode()
     assert "Rich <b>text</b>" not in page
     assert f'sandbox="" src="{at("inbound_html", rich.inbound)}"' in page
     answer = client.get(at("inbound_html", rich.inbound))
     assert "Rich <b>text</b>" in answer.content.decode()
+    assert "alert(7)" not in answer.content.decode()
     policy = answer["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "sandbox" in policy

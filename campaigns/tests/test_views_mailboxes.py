@@ -179,6 +179,16 @@ def test_each_fault_has_its_sentence_at_its_field_and_nothing_typed_is_lost(
     assert none_saved(world)
 
 
+def test_both_ways_are_tested_and_each_fault_stands_at_its_own_field(client, world, sink, typed):
+    wrong_password(sink, typed)
+    answer = client.post(at("mailbox_create"), typed | {"inbound_kind": "imap", "imap_host": "10.0.0.4"})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'id="id_smtp_password_error"' in text
+    assert 'id="id_imap_host_error"' in text
+    assert "10.0.0.4 is a private address" in text
+
+
 def test_it_can_be_saved_anyway_but_paused(client, world, sink, typed):
     wrong_password(sink, typed)
     answer = client.post(at("mailbox_create"), typed | {"save_paused": "1"})

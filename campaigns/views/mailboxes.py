@@ -67,7 +67,8 @@ def _save(request: OrgRequest, mailbox: Mailbox | None) -> HttpResponse:
                 mailbox=saved, by=request.user, reason="Saved without a working connection."
             )
     except services.MailboxTestFailed as error:
-        form.add_error(error.field if error.field in form.fields else None, str(error))
+        for failed in (result for result in error.results if not result.ok):
+            form.add_error(failed.field if failed.field in form.fields else None, failed.message)
         return _page(request, form, mailbox, results=error.results, status=422)
     except DomainError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))

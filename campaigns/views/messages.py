@@ -19,7 +19,6 @@ from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import get_or_404, member_required, role_required
 from leadpilot.orgs.requests import OrgRequest
 
-
 STATUSES = ((listings.WAITING, "Waiting to leave"), *MessageStatus.choices)
 
 
