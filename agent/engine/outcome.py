@@ -51,7 +51,12 @@ def report_lost(task: ClaimedTask) -> None:
         )
 
 
-def _aftermath(task: ClaimedTask, message: str) -> None:
+def clean_up(row: AgentTask, message: str) -> None:
+    """Let the handler of a task that will not be done leave its lead in a proper state."""
+    _clean_up(_as_claimed(row), message)
+
+
+def _clean_up(task: ClaimedTask, message: str) -> None:
     registered = HANDLERS.get(task.task_type)
     if registered and registered.gave_up:
         try:
@@ -59,6 +64,10 @@ def _aftermath(task: ClaimedTask, message: str) -> None:
                 registered.gave_up(task, message)
         except Exception:  # the task is over either way, and people have to hear of it
             logger.exception("Cleaning up after task %s failed", task.id)
+
+
+def _aftermath(task: ClaimedTask, message: str) -> None:
+    _clean_up(task, message)
     name = AgentTask(task_type=task.task_type).get_task_type_display()
     log.log(
         org=task.org_id,

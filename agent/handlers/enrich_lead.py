@@ -21,10 +21,10 @@ BEFORE_MAIL = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, Le
 
 
 def research_failed(task: ClaimedTask, message: str) -> None:
-    """The research was given up: the lead is skipped and says why."""
+    """The research was given up or refused: the lead is skipped and says why, so that it is not begun again for ever."""
     lead = lead_of(task)
-    if lead.status == LeadStatus.RESEARCHING:
-        set_status(lead=lead, status=LeadStatus.SKIPPED, skip_reason=f"The research failed: {message}")
+    if lead.status in (LeadStatus.NEW, LeadStatus.RESEARCHING):
+        set_status(lead=lead, status=LeadStatus.SKIPPED, skip_reason=f"Not researched: {message}")
 
 
 @handles(TaskType.ENRICH_LEAD, gave_up=research_failed)

@@ -71,7 +71,8 @@ def _settle(task: ClaimedTask, enrollment: Enrollment) -> dict[str, str]:
         fresh = list(_drafts(enrollment).filter(status=DraftStatus.DRAFT).order_by("step_number"))
     outcomes = {}
     for draft in fresh:
-        outcomes[f"step {draft.step_number}"] = str(settle_draft(task, draft))
+        sure = None if draft.quality_score is None else draft.quality_score / 5
+        outcomes[f"step {draft.step_number}"] = str(settle_draft(task, draft, confidence=sure))
     return outcomes
 
 

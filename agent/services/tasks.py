@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from agent import handlers
+from agent.engine.outcome import clean_up
 from agent.engine.queue import DRAIN_JOB
 from agent.models import AgentTask, LogType, TaskStatus
 from agent.services.log import log
 from leadpilot.lib import clock, jobs
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import User
+
+__all__ = [
+    "approve_task",
+    "cancel_task",
+    "handlers",
+    "reject_task",
+    "retry_task",
+]  # handlers: they fill the registry
 
 
 @transaction.atomic
@@ -39,6 +49,7 @@ def reject_task(*, task: AgentTask, by: User, reason: str) -> AgentTask:
         rejection_reason=reason.strip(),
         completed_at=clock.now(),
     )
+    clean_up(moved, f"{by.display_name} refused it: {reason.strip()}")
     return _told(moved, "refused", by, reason.strip())
 
 
@@ -46,7 +57,9 @@ def reject_task(*, task: AgentTask, by: User, reason: str) -> AgentTask:
 def cancel_task(*, task: AgentTask, by: User) -> AgentTask:
     """Take a task that has not begun out of the queue. Raises Conflict when it is running or over."""
     waiting = (TaskStatus.PENDING, TaskStatus.AWAITING_APPROVAL)
-    return _told(_move(task, waiting, TaskStatus.CANCELLED, completed_at=clock.now()), "cancelled", by)
+    moved = _move(task, waiting, TaskStatus.CANCELLED, completed_at=clock.now())
+    clean_up(moved, f"{by.display_name} cancelled it.")
+    return _told(moved, "cancelled", by)
 
 
 @transaction.atomic

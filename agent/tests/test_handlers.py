@@ -416,4 +416,5 @@ class TestEnrichLead:
                 engine.drain(started.pk)
         with org_context(started.pk):
             lead.refresh_from_db()
-        assert lead.status == LeadStatus.NEW or "research failed" in lead.skip_reason
+        assert lead.status == LeadStatus.SKIPPED
+        assert "Not researched: KeyError" in lead.skip_reason

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django_q.models import OrmQ
 
+from agent import orchestrator
 from agent.models import AgentLog, AgentTask, TaskStatus
+from agent.services import control
 from agent.services.tasks import approve_task, cancel_task, reject_task, retry_task
+from agent.tests.world import make_lead
 from leadpilot.lib.errors import Conflict, DomainError
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +37,16 @@ def test_a_refusal_needs_a_reason(in_org: Any, alice: Any) -> None:
     assert refused.value.field == "reason"
     reject_task(task=task, by=alice, reason="Not now.")
     assert (task.status, task.rejection_reason) == (TaskStatus.CANCELLED, "Not now.")
+
+
+def test_a_refused_research_is_not_asked_for_again(in_org: Any, alice: Any) -> None:
+    control.start(org=in_org, by=alice)
+    control.update_config(org=in_org, by=alice, schedule_enabled=False)
+    lead = make_lead(in_org)
+    reject_task(task=make(in_org, "awaiting_approval", lead=lead), by=alice, reason="A competitor.")
+    lead.refresh_from_db()
+    assert (lead.status, lead.skip_reason) == ("skipped", "Not researched: Alice refused it: A competitor.")
+    assert orchestrator.look_for_work(in_org.pk)["enrich_lead"] == 0
 
 
 @pytest.mark.parametrize("status", ["pending", "awaiting_approval"])
