@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from agent.models import AgentConfig
 from campaigns.models.campaign import WEEKDAYS
@@ -34,6 +35,9 @@ APPROVALS = [
 ]
 
 
+RANGES = {"minimum_confidence": (0, 1), "temperature": (0, 2), "score_threshold": (0, 100)}
+
+
 class ConfigForm(forms.ModelForm):
     """The control center: every field of seed 002, section 12.3, that a person sets."""
 
@@ -43,7 +47,9 @@ class ConfigForm(forms.ModelForm):
     require_approval_for = forms.MultipleChoiceField(
         choices=APPROVALS, widget=forms.CheckboxSelectMultiple, required=False, label="Ask me before"
     )
-    schedule_timezone = forms.ChoiceField(choices=lambda: [(z, z) for z in sorted(available_timezones())], label="Time zone")
+    schedule_timezone = forms.ChoiceField(
+        choices=lambda: [(z, z) for z in sorted(available_timezones())], label="Time zone"
+    )
     notify_slack_webhook = forms.URLField(required=False, assume_scheme="https", label="Slack webhook")
 
     class Meta:
@@ -102,6 +108,11 @@ class ConfigForm(forms.ModelForm):
             "score_threshold": "0 to 100; leads below it are skipped with the reason.",
             "minimum_confidence": "0 to 1.",
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, (low, high) in RANGES.items():
+            self.fields[name].validators += [MinValueValidator(low), MaxValueValidator(high)]
 
     def clean(self) -> dict[str, Any]:
         """The day has to end after it begins."""
