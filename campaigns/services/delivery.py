@@ -15,8 +15,10 @@ from django.db.models import F
 
 from campaigns.models import Mailbox
 from campaigns.services import ledger, outcomes
+from campaigns.services.polling import CANNOT_OPEN
 from campaigns.smtp import ConnectFailed, Connection, Limits, Outcome, Result, Server
 from leadpilot.lib import clock
+from leadpilot.lib.encryption import DecryptionError
 from leadpilot.orgs.tenancy import org_context
 
 log = logging.getLogger(__name__)
@@ -68,7 +70,12 @@ def drain(
         mailbox = Mailbox.objects.for_org(org_id).filter(pk=mailbox_id).first()
         if mailbox is None:
             return done
-        server = server_of(mailbox)
+        try:
+            server = server_of(mailbox)
+        except DecryptionError:
+            outcomes.mailbox_at_fault(org_id=org_id, mailbox_id=mailbox_id, said=CANNOT_OPEN)
+            done.problem = CANNOT_OPEN
+            return done
     line = _Line(server, limits or Limits())
     until = time.monotonic() + budget
     owner = ledger.new_owner()

@@ -160,6 +160,7 @@ def resume(*, enrollment: Enrollment, at: datetime | None = None, reason: str) -
 def stop_lead(*, lead: Lead, reason: str, note: str = "") -> int:
     """Stop every running sequence of a lead and cancel what waits for it outside of sequences; returns how many stopped."""
     with transaction.atomic():
+        lock_lead(lead)
         running = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status__in=RUNNING)
         count = sum(stop(enrollment=enrollment, reason=reason, note=note) for enrollment in running)
         cancel(
@@ -169,8 +170,17 @@ def stop_lead(*, lead: Lead, reason: str, note: str = "") -> int:
     return count
 
 
+def lock_lead(lead: Lead) -> None:
+    """Rows are locked in one order, message, lead, enrollment, so that an answer and a send never wait in a circle."""
+    list(
+        Lead.objects.for_org(lead.org_id).filter(pk=lead.pk).select_for_update(no_key=True).values_list("pk")
+    )
+
+
+@transaction.atomic
 def pause_lead(*, lead: Lead, reason: str) -> int:
     """Pause every active sequence of a lead; returns how many."""
+    lock_lead(lead)
     active = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status=EnrollmentStatus.ACTIVE)
     return sum(pause(enrollment=enrollment, reason=reason) for enrollment in active)
 

@@ -75,6 +75,8 @@ def receive(*, mailbox: Mailbox, raw: bytes, source_key: str) -> InboundMessage 
     message, lead = _match(mailbox, mail)
     if lead is None:
         return None
+    if message is not None:  # the order of locks: see enrollment.lock_lead
+        message = _locked(message)
     inbound = _keep(mailbox, mail, source_key, lead, message)
     if mail.is_automatic:
         enrollments.pause_lead(
@@ -114,6 +116,11 @@ def _match(mailbox: Mailbox, mail: parsing.ParsedMail) -> tuple[Message | None, 
     written = sent.filter(lead__email__iexact=mail.from_email).order_by("-sent_at", "-created_at")
     latest = written.filter(mailbox=mailbox).first() or written.first()
     return (latest, latest.lead) if latest else (None, None)
+
+
+def _locked(message: Message) -> Message:
+    rows = Message.objects.for_org(message.org_id).select_related("lead", "thread", "org")
+    return rows.select_for_update(of=("self",), no_key=True).get(pk=message.pk)
 
 
 def _keep(
@@ -210,7 +217,7 @@ def _receive_report(
         confidence=1.0,
         handled_at=clock.now(),
     )
-    for message, failure in found:
+    for message, failure in [(_locked(message), failure) for message, failure in found]:
         _proved(message, "A report about it came back.")
         if failure is None:
             _complained(message)

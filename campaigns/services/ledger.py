@@ -46,7 +46,8 @@ SEND_LEASE = timedelta(minutes=4)  # one conversation; longer than all its time 
 MAX_ATTEMPTS = 12
 FIRST_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=4)
-RECHECK = timedelta(minutes=10)
+RECHECK = timedelta(minutes=10)  # a full cap may be raised
+SOON = timedelta(minutes=1)  # an obstacle of which nobody knows when it goes
 _ENDED = {"lead_closed", "suppressed"}
 
 
@@ -218,7 +219,7 @@ def put_off(*, message: Message, verdict: Verdict, now: datetime) -> None:
         cancel(messages=one, reason=text)
         _end_sequence(message, {reason.code for reason in verdict.reasons}, text)
         return
-    _put_off(message, verdict, verdict.until if verdict.until and verdict.until > now else now + RECHECK)
+    _put_off(message, verdict, verdict.until if verdict.until and verdict.until > now else now + SOON)
 
 
 def _put_off(message: Message, verdict: Verdict, until: datetime) -> None:

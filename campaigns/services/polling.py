@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -17,6 +18,7 @@ from campaigns.models import InboundKind, Mailbox
 from campaigns.services import inbound
 from campaigns.smtp import ConnectFailed
 from leadpilot.lib import clock, failpoints
+from leadpilot.lib.encryption import DecryptionError
 from leadpilot.orgs.services import notify
 from leadpilot.orgs.tenancy import org_context
 
@@ -27,6 +29,7 @@ VISIT_SECONDS = 90.0
 MOST_MAILS = 300  # a visit; the next one goes on where it ended
 OVERLAP = timedelta(days=3)  # looked at again when the server numbered its mails anew
 FAILURES_TO_TELL = 5
+CANNOT_OPEN = "The stored secret cannot be opened with this installation's keys; enter the password again."
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ def poll(*, org_id: UUID, mailbox_id: UUID) -> Polled | None:
     except (ConnectFailed, maildir.NoMaildir) as error:
         _failed(mailbox, str(error))
         return Polled(problem=str(error))
+    except DecryptionError:
+        _failed(mailbox, CANNOT_OPEN)
+        return Polled(problem=CANNOT_OPEN)
+    except OperationalError:
+        _give_up_lease(mailbox)
+        raise
     _succeeded(mailbox)
     return polled
 
@@ -66,6 +75,12 @@ def _lease(org_id: UUID, mailbox_id: UUID) -> Mailbox | None:
         if not rows.filter(free).update(poll_lease_until=Now() + LEASE):
             return None
         return rows.select_related("org").get()
+
+
+def _give_up_lease(mailbox: Mailbox) -> None:
+    """The database was away or busy: the next worker may begin at once."""
+    with contextlib.suppress(OperationalError, InterfaceError), org_context(mailbox.org_id):
+        _rows(mailbox).update(poll_lease_until=None)
 
 
 def _succeeded(mailbox: Mailbox) -> None:

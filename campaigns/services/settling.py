@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import OperationalError
-
 from campaigns import imap
 from campaigns.models import InboundKind, Mailbox, Message, MessageStatus
 from campaigns.services import outbox, polling
 from leadpilot.lib import clock
+from leadpilot.lib.encryption import DecryptionError
 from leadpilot.lib.errors import Conflict
 from leadpilot.orgs.tenancy import org_context
 
@@ -30,14 +29,15 @@ def settle_mailbox(*, org_id: UUID, mailbox_id: UUID) -> dict[str, int]:
         if mailbox is None or not unknown:
             return {}
         witnesses = _witnesses(org_id, mailbox_id)
-        server = polling.server_of(mailbox)
+        try:
+            server = polling.server_of(mailbox)
+        except DecryptionError:
+            return {"unknown": len(unknown)}
     inbox = imap.Inbox(server, seconds=60)
     try:
         with inbox:
             found = inbox.in_sent([m.message_id for m in unknown] + witnesses)
-    except imap.FAILURES as error:
-        if isinstance(error, OperationalError):
-            raise
+    except imap.FAILURES:
         return {"unknown": len(unknown)}
     return _conclude(unknown, witnesses, found)
 

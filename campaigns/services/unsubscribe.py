@@ -61,12 +61,12 @@ def unsubscribe(*, lead: Lead, origin: str, message: Message | None = None) -> N
 
     From the commit on nothing goes out to it: the address is looked up again just before each mail.
     """
+    if message is not None:
+        Message.objects.for_org(lead.org_id).filter(pk=message.pk).update(unsubscribed=True)
+        record_event(message=message, kind=MessageEvent.Kind.UNSUBSCRIBED, origin=origin)
     for address in {lead.email.lower(), message.to_email.lower() if message else lead.email.lower()}:
         suppress(org=lead.org, value=address, reason=SuppressionReason.UNSUBSCRIBED, origin=origin)
     enrollment.stop_lead(
         lead=lead, reason=StopReason.UNSUBSCRIBED, note=f"{lead.name} unsubscribed ({origin})."
     )
-    if message is not None:
-        Message.objects.for_org(lead.org_id).filter(pk=message.pk).update(unsubscribed=True)
-        record_event(message=message, kind=MessageEvent.Kind.UNSUBSCRIBED, origin=origin)
     lead.refresh_from_db(fields=["status"])

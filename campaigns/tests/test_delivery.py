@@ -9,14 +9,14 @@ import pytest
 
 from campaigns.models import EnrollmentStatus, Mailbox, MailboxStatus, Message, MessageEvent, SendAttempt
 from campaigns.services import delivery, quota
-from campaigns.smtp import Limits
+from campaigns.smtp import ConnectFailed, Limits
 from campaigns.tests.sink import accepting, drip, hang_up, silence
 from campaigns.windows import local_day, zone_of
-from leadpilot.lib import clock
+from leadpilot.lib import clock, encryption
 from leads.models import LeadStatus, Suppression
 
 pytestmark = pytest.mark.django_db
-QUICK = Limits(connect=2, before_dot=1, after_dot=1)
+QUICK = Limits(connect=3, before_dot=2, after_dot=2)
 
 
 def drain(mailbox, **options):
@@ -324,9 +324,41 @@ def test_a_time_out_of_the_budget_puts_the_rest_back(world, sink):
     campaign = world.campaign(mailbox)
     for _ in range(3):
         world.approve(world.enroll(campaign, world.lead()))
-    sink.delay_at_dot = 0.4
-    assert drain(mailbox, budget=0.3).counts == {"sent": 1}
+    sink.delay_at_dot = 3
+    patient = Limits(connect=10, before_dot=10, after_dot=20)
+    done = delivery.drain(org_id=mailbox.org_id, mailbox_id=mailbox.pk, limits=patient, budget=2.5)
+    assert done.counts == {"sent": 1}
     with world.context():
         assert Message.objects.filter(status="queued", reserved=[]).count() == 2
         assert Mailbox.objects.get(pk=mailbox.pk).status == "connected"
     assert used_today(world, mailbox) == 1
+
+
+def test_a_password_that_no_longer_opens_pauses_the_mailbox_and_says_what_to_do(world, ready, settings):
+    message, mailbox = ready()
+    settings.ENCRYPTION_KEYS = encryption.parse_keys([f"other:{encryption.generate_key()}"])
+    assert "enter the password again" in drain(mailbox).problem
+    assert world.fresh(mailbox).status == MailboxStatus.PAUSED
+    assert world.fresh(message).status == "queued"
+
+
+@pytest.mark.parametrize(
+    ("kind", "failures", "paused"), [("timeout", 1, False), ("timeout", 10, True), ("dns", 2, False)]
+)
+def test_a_mailbox_without_connection_rests_and_is_paused_when_it_does_not_get_better(
+    world, kind, failures, paused
+):
+    mailbox = world.mailbox()
+    world.change(mailbox, send_failures=failures - 1)
+    error = ConnectFailed(kind, "No way there.", permanent=kind == "dns", phase="connect")
+    delivery.mailbox_trouble(org_id=world.org.pk, mailbox_id=mailbox.pk, error=error)
+    mailbox = world.fresh(mailbox)
+    assert (mailbox.status == MailboxStatus.PAUSED) is paused
+    assert mailbox.send_failures == failures
+    assert mailbox.next_send_at > clock.now()
+
+
+def test_the_wait_doubles_and_ends_at_four_hours():
+    waits = [delivery.ledger.back_off(n).total_seconds() / 60 for n in range(1, 12)]
+    assert waits[:4] == [5, 10, 20, 40]
+    assert waits[-1] == 240
