@@ -42,12 +42,15 @@ def thread_list(
             answered_at=Subquery(latest.values("received_at")[:1]),
         )
     )
-    if state == "unread":
-        threads = threads.filter(unread=True, is_open=True)
-    elif state == "closed":
+    asleep = Q(snoozed_until__gt=clock.now())
+    if state == "closed":
         threads = threads.filter(is_open=False)
+    elif state == "snoozed":
+        threads = threads.filter(asleep, is_open=True)
     else:
-        threads = threads.filter(is_open=True)
+        threads = threads.filter(~asleep | Q(snoozed_until=None), is_open=True)
+    if state == "unread":
+        threads = threads.filter(unread=True)
     if kind:
         threads = threads.filter(answer_class=kind)
     if mailbox:

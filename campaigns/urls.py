@@ -9,6 +9,7 @@ urlpatterns = [
     path("inbox/<uuid:pk>/", inbox.thread, name="thread"),
     path("inbox/<uuid:pk>/state/", inbox.thread_state, name="thread_state"),
     path("inbox/<uuid:pk>/unread/", inbox.thread_unread, name="thread_unread"),
+    path("inbox/<uuid:pk>/snooze/", inbox.thread_snooze, name="thread_snooze"),
     path("inbox/answers/<uuid:pk>/class/", inbox.inbound_classify, name="inbound_classify"),
     path("inbox/answers/<uuid:pk>/html/", inbox.inbound_html, name="inbound_html"),
     path("campaigns/", campaigns.campaign_list, name="campaign_list"),

@@ -20,6 +20,8 @@ from campaigns.tests.pages import (
     sent,
     talk,
 )
+from campaigns.windows import zone_of
+from leadpilot.lib import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -200,6 +202,24 @@ def test_marking_it_as_unread_keeps_it_new(client, world, ann):
     assert world.fresh(ann.thread).unread
 
 
+@pytest.mark.parametrize(("days", "distance"), [("1", 1), ("3", 3), ("7", 7)])
+def test_snoozing_puts_it_out_of_sight_until_a_morning(client, world, ann, days, distance):
+    assert client.post(at("thread_snooze", ann.thread), {"days": days}).url == at("inbox")
+    until = world.fresh(ann.thread).snoozed_until.astimezone(zone_of(world.org.time_zone))
+    assert (until.hour, until.minute) == (9, 0)
+    assert (until.date() - clock.now().astimezone(until.tzinfo).date()).days == distance
+    assert "Ann Li" not in client.get(at("inbox")).content.decode()
+    assert "Ann Li" in client.get(at("inbox", query="?state=snoozed")).content.decode()
+
+
+@pytest.mark.parametrize("days", ["", "0", "2", "-1", "x", "99999999999"])
+def test_anything_else_wakes_it(client, world, ann, days):
+    client.post(at("thread_snooze", ann.thread), {"days": "7"})
+    client.post(at("thread_snooze", ann.thread), {"days": days})
+    assert world.fresh(ann.thread).snoozed_until is None
+    assert "Ann Li" in client.get(at("inbox")).content.decode()
+
+
 # correcting a class
 
 
@@ -251,6 +271,7 @@ def test_strangers_find_nothing(client_for, charlie, other_org, ann):
     for name, row in (
         ("thread_state", ann.thread),
         ("thread_unread", ann.thread),
+        ("thread_snooze", ann.thread),
         ("inbound_classify", ann.inbound),
     ):
         assert_only_for_members(client_for, at(name, row), charlie=charlie, method="post")
@@ -261,6 +282,7 @@ def test_viewers_may_not_act_and_the_wrong_method_is_refused(client_for, client,
     for name, row in (
         ("thread_state", ann.thread),
         ("thread_unread", ann.thread),
+        ("thread_snooze", ann.thread),
         ("inbound_classify", ann.inbound),
     ):
         assert_viewers_may_not(client_for, at(name, row), bob=bob)

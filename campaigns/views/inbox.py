@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,13 +18,16 @@ from campaigns.forms import ClassificationForm
 from campaigns.models import Classification, InboundMessage, Mailbox, Thread
 from campaigns.services import inbound as inbounds
 from campaigns.services import threads
+from campaigns.windows import zone_of
+from leadpilot.lib import clock
 from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import get_or_404, member_required, role_required
 from leadpilot.orgs.requests import OrgRequest
 
 TEMPLATE = "campaigns/inbox.html"
 PAGE = 30
-STATES = (("open", "Open"), ("unread", "Unread"), ("closed", "Closed"))
+STATES = (("open", "Open"), ("unread", "Unread"), ("snoozed", "Snoozed"), ("closed", "Closed"))
+NAPS = (("1", "Until tomorrow, 9:00"), ("3", "For three days"), ("7", "For a week"))
 
 
 def _thread(request: OrgRequest, pk: UUID) -> Thread:
@@ -58,6 +62,8 @@ def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status
         "mailboxes": Mailbox.objects.for_org(org).order_by("email"),
         "thread": chosen,
         "error": error,
+        "naps": NAPS,
+        "is_asleep": bool(chosen and chosen.snoozed_until and chosen.snoozed_until > clock.now()),
         "may_act": request.membership.may("member"),  # type: ignore[arg-type]
     }
     if chosen is not None:
@@ -124,6 +130,19 @@ def thread_state(request: OrgRequest, pk: UUID) -> HttpResponse:
 def thread_unread(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Mark a conversation as new again and go back to the list."""
     threads.mark_unread(thread=_thread(request, pk))
+    return redirect("campaigns:inbox")
+
+
+@role_required("member")
+@require_POST
+def thread_snooze(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Out of sight for `days` (of NAPS), until 9:00 in the organization's time zone; anything else wakes it."""
+    chosen = _thread(request, pk)
+    days = request.POST.get("days", "")
+    morning = clock.now().astimezone(zone_of(request.org.time_zone)).replace(hour=9, minute=0, second=0)
+    until = morning + timedelta(days=int(days)) if days in dict(NAPS) else None
+    inbounds.snooze_thread(thread=chosen, until=until)
+    messages.success(request, f"Back on {until:%A, %d %B, %H:%M}." if until else "It is awake again.")
     return redirect("campaigns:inbox")
 
 
