@@ -23,6 +23,8 @@ def read_site(target: str, visitor: Visitor, *, pages: int) -> list[ReadPage]:
     found = worth_reading(home.content.links, site)
     posts_kept = 1 if pages <= 5 else 3
     found.pop(kind_of(home.address), None)
+    if "news" in found and len(_newest_posts([home], site)) > 1:
+        found["news"] = found.pop("news")  # the first page shows the newest already: the list is read last
     first = dict(list(found.items())[: max(1, pages - 1 - posts_kept)])
     read = [home, *_read_all(first, visitor, known={home.address, home.url})]
     if len(found) < 2:
@@ -43,7 +45,7 @@ def read_site(target: str, visitor: Visitor, *, pages: int) -> list[ReadPage]:
 def _first_page(target: str, visitor: Visitor) -> ReadPage:
     """The first of the addresses that answers; https before http, then with www."""
     page: ReadPage | None = None
-    for address in _candidates(target):
+    for address in candidates(target):
         page = visitor.visit(address, "home")
         if page.error_kind not in _UNREACHABLE or visitor.left < 2:
             return page
@@ -51,7 +53,8 @@ def _first_page(target: str, visitor: Visitor) -> ReadPage:
     return page
 
 
-def _candidates(target: str) -> list[str]:
+def candidates(target: str) -> list[str]:
+    """Addresses under which a site may answer, the best first; the sandbox speaks http only."""
     parts = urlsplit(target if "://" in target else f"https://{target}")
     rest = parts.path or "/"
     if in_sandbox((parts.hostname or "").lower()):

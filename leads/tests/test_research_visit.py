@@ -257,6 +257,16 @@ def test_the_most_telling_pages_are_read_up_to_the_number(site, pages, kinds):
     assert posts == ["/p3", "/p2", "/p1"][: len(posts)]  # the newest first
 
 
+def test_the_list_of_news_can_wait_when_the_first_page_shows_the_newest(site):
+    make_site(site)
+    items = "".join(
+        f"<p>{n + 1} May 2026: <a href=/news/p{n}>Ferry number {n} launched</a></p>" for n in range(2)
+    )
+    site.routes["/"] = str(site.routes["/"]).replace("</body>", f"{items}</body>")
+    assert [page.kind for page in crawl(site, 5)] == ["home", "team", "about", "careers", "post"]
+    assert "news" in [page.kind for page in crawl(site, 10)]
+
+
 def test_no_page_is_asked_for_twice(site):
     make_site(site)
     crawl(site, 10)
