@@ -180,6 +180,14 @@ class TestDeciding:
     def test_without_script_it_leads_back_to_the_queue(self, owner: Client, draft: Draft) -> None:
         assert self.approve(owner, draft).headers["Location"] == LIST
 
+    def test_the_list_is_polled_where_it_can_be_read(
+        self, owner: Client, draft: Draft, enrollment: Enrollment, org: Any
+    ) -> None:
+        with org_context(org.pk):
+            following = make_draft(enrollment, 2)
+        content = self.approve(owner, draft, headers=HTMX).content.decode()
+        assert f'id="approval-list" hx-get="{url("detail", following)}?"' in content
+
     def test_the_next_draft_is_opened_with_the_filter_kept(
         self, owner: Client, org: Any, enrollment: Enrollment
     ) -> None:

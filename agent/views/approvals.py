@@ -50,6 +50,10 @@ def approval_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
     return _page(request, draft, form=DraftForm(initial=_initial(draft)) if editing else None)
 
 
+def _address(draft: Draft | None) -> str:
+    return reverse("agent:approval_detail", args=[draft.pk]) if draft else reverse("agent:approval_list")
+
+
 def _may_decide(request: OrgRequest) -> bool:
     return request.membership.may("member")  # type: ignore[union-attr]
 
@@ -83,10 +87,13 @@ def _page(
     page.object_list = queries.with_previews(page.object_list)
     chosen = draft or next(iter(page.object_list), None)
     org = request.org
+    query = {k: v for k, v in asked.items() if v and (k, v) != ("state", "pending")}
+    paged = urlencode({**query, "page": page.number} if page.number > 1 else query)
     context = {
         "page": page,
         "asked": asked,
-        "query": urlencode({k: v for k, v in asked.items() if v and (k, v) != ("state", "pending")}),
+        "query": urlencode(query),
+        "poll_url": f"{_address(chosen)}?{paged}",  # not the request's own: that may be where a decision was posted
         "selected": queries.draft_page(chosen) if chosen else None,
         "opened": draft is not None,
         "form": form,
@@ -230,7 +237,7 @@ def _done(
     shown = draft
     if not stay:
         shown = queries.draft_list(request.org, **_filters(request)).filter(pk__in=following).first()
-    here = reverse("agent:approval_detail", args=[shown.pk]) if shown else reverse("agent:approval_list")
+    here = _address(shown)
     if not wants_fragment(request):
         getattr(messages, tone)(request, text)
         return redirect(here)
