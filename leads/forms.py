@@ -11,7 +11,7 @@ from leads.importing.columns import CUSTOM, FIELD_LABELS, IGNORE
 from leads.importing.csvfile import DELIMITERS
 from leads.importing.encodings import CHOICES
 from leads.models import Lead, SuppressionReason
-from leads.services.imports import MAX_UPLOAD
+from leads.services.import_files import MAX_UPLOAD
 from leads.validation import LENGTHS, NAME_MAX, URL_FIELDS, clean, split_tags
 
 EDITED = (

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, F, Func, Q, QuerySet
 from django.urls import reverse
@@ -38,6 +39,7 @@ def lead_list(
     score: str = "",
     sort: str = "",
     company: str = "",
+    lead_import: str = "",
 ) -> QuerySet[Lead]:
     """The organization's leads that pass all filters; unknown values of filters are no filter.
 
@@ -56,9 +58,18 @@ def lead_list(
         leads = leads.filter(SCORES[score][1])
     if company:
         leads = leads.filter(company_profile__domain=company)
+    if import_id := _uuid(lead_import):
+        leads = leads.filter(lead_import_id=import_id)
     column = SORTS.get(sort.removeprefix("-"), "")
     order = [F(column).desc() if sort.startswith("-") else F(column).asc()] if column else []
     return leads.order_by(*order, "-created_at", "-id")
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def status_counts(org: Organization) -> dict[str, int]:

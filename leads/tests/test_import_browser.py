@@ -90,12 +90,12 @@ def world(org: Any, alice: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize(("viewport", "theme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"])
 def test_no_page_has_a_serious_barrier_or_scrolls_sideways(
-    open_page: Open,
+    open_page: Open,  # noqa: F811
     world: dict[str, str],
     alice: Any,
     viewport: Any,
     theme: str,
-    tmp_path_factory: Any,  # noqa: F811
+    tmp_path_factory: Any,
 ):
     shots = tmp_path_factory.mktemp("shots")
     found = {}

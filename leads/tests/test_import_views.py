@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from leadpilot.orgs.tenancy import org_context
 from leads.models import ImportStatus, Lead, LeadImport
-from leads.services import imports
+from leads.services import import_files, import_run, imports
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ class TestUpload:
         assert b"required" in page.content
 
     def test_too_large_a_file_is_refused(self, client_for, mia, org, monkeypatch):
-        monkeypatch.setattr(imports, "MAX_UPLOAD", 10)
+        monkeypatch.setattr(import_files, "MAX_UPLOAD", 10)
         page = client_for(mia).post(reverse("leads:import_create"), {"file": csv_file()})
         assert page.status_code == 422
         assert b"can be uploaded" in page.content
@@ -143,6 +143,11 @@ class TestRun:
             assert lead.lead_import_id == item.pk
         text = client.get(url("import_detail", uploaded)).content.decode()
         assert "Rows that were not taken" in text
+        assert f"?lead_import={item.pk}" in text
+        listed = reverse("leads:lead_list")
+        assert "Jürgen Groß" in client.get(listed, {"lead_import": str(item.pk)}).content.decode()
+        assert b"No lead matches" in client.get(listed, {"lead_import": str(org.pk)}).content
+        assert "Jürgen Groß" in client.get(listed, {"lead_import": "nonsense"}).content.decode()
         assert "hx-trigger" not in text.split('id="import"')[1].split(">")[0]
 
     def test_starting_twice_imports_once(self, client_for, mia, org, uploaded):
@@ -159,7 +164,7 @@ class TestRun:
         page = client.get(url("import_detail", uploaded), headers={"HX-Request": "true"})
         assert b'hx-trigger="every 1s"' in page.content
         assert b"<html" not in page.content
-        imports.run(org_id=org.pk, import_id=uploaded.pk)
+        import_run.run(org_id=org.pk, import_id=uploaded.pk)
         assert b'hx-trigger="every 1s"' not in client.get(url("import_detail", uploaded)).content
 
     def test_the_list_of_problems_is_harmless_in_a_spreadsheet(self, client_for, mia, org):

@@ -10,7 +10,7 @@ from leadpilot.orgs.tenancy import org_context
 from leads import tasks
 from leads.importing.problems import Unreadable
 from leads.models import Company, ImportProblem, ImportStatus, Lead, LeadImport, LeadStatus
-from leads.services import import_rows, imports
+from leads.services import import_files, import_rows, import_run, imports
 from leads.services.leads import create_lead
 from leads.services.suppression import suppress
 
@@ -193,8 +193,33 @@ class TestRunning:
     def test_without_a_wake_up_the_sweeper_finds_it(self, org, other_org):
         mine, theirs = begin(org, rows(5)), begin(other_org, rows(3))
         tasks.sweep()
+        jobs.run_pending()
         assert (fresh(org, mine).created, fresh(other_org, theirs).created) == (5, 3)
-        assert imports.waiting() == []
+        assert import_run.waiting() == []
+
+    def test_a_long_import_is_handed_on_before_its_job_is_ended(self, org):
+        item = begin(org, rows(25) + "Nobody,\n")
+        assert import_run.run(org_id=org.pk, import_id=item.pk, seconds=0)
+        half = fresh(org, item)
+        assert (half.processed, half.attempts, half.lease_until) == (10, 0, None)
+        assert import_run.run(org_id=org.pk, import_id=item.pk, seconds=0)
+        assert fresh(org, item).processed == 20
+        jobs.run_pending()
+        item = fresh(org, item)
+        assert (item.status, counts(item), item.attempts) == (ImportStatus.COMPLETED, (25, 0, 0, 1), 1)
+
+    def test_one_who_was_left_behind_cannot_come_back(self, org, monkeypatch):
+        item = begin(org, rows(30))
+        take = import_rows.Batcher.take
+
+        def slow(self, records):
+            if records[0].number == 12:  # another worker did the rest of the first job and handed it on
+                LeadImport.objects.filter(pk=item.pk).update(processed=20)
+            return take(self, records)
+
+        monkeypatch.setattr(import_rows.Batcher, "take", slow)
+        assert not import_run.run(org_id=org.pk, import_id=item.pk)
+        assert len(leads(org)) == 10
 
     def test_repeating_the_wake_up_changes_nothing(self, org):
         item = begin(org, rows(5))
@@ -207,14 +232,15 @@ class TestRunning:
         item = begin(org, text)
         die_in_batch(monkeypatch, 3)
         with pytest.raises(Killed):
-            imports.run(org_id=org.pk, import_id=item.pk)
+            import_run.run(org_id=org.pk, import_id=item.pk)
         half = fresh(org, item)
         assert (half.processed, half.created, half.status) == (20, 20, ImportStatus.RUNNING)
         assert len(leads(org)) == 20
         monkeypatch.undo()
-        assert not imports.run(org_id=org.pk, import_id=item.pk)  # the dead worker's lease still runs
+        assert not import_run.run(org_id=org.pk, import_id=item.pk)  # the dead worker's lease still runs
         expire(org, item)
         tasks.sweep()
+        jobs.run_pending()
         item = fresh(org, item)
         assert (item.status, counts(item), item.processed) == (ImportStatus.COMPLETED, (30, 0, 1, 1), 32)
         assert [p[0] for p in problems(org, item)] == [32, 33]
@@ -229,7 +255,7 @@ class TestRunning:
             return take(self, records)
 
         monkeypatch.setattr(import_rows.Batcher, "take", overtaken)
-        assert not imports.run(org_id=org.pk, import_id=item.pk)
+        assert not import_run.run(org_id=org.pk, import_id=item.pk)
         assert len(leads(org)) == 10
         assert fresh(org, item).processed == 10
 
@@ -238,13 +264,13 @@ class TestRunning:
         die_in_batch(monkeypatch, 2)
         for _ in range(3):
             with pytest.raises(Killed):
-                imports.run(org_id=org.pk, import_id=item.pk)
+                import_run.run(org_id=org.pk, import_id=item.pk)
             expire(org, item)
-        assert not imports.run(org_id=org.pk, import_id=item.pk)
+        assert not import_run.run(org_id=org.pk, import_id=item.pk)
         item = fresh(org, item)
         assert item.status == ImportStatus.FAILED
         assert "stopped 3 times after row 10" in item.failure
-        assert imports.waiting() == []
+        assert import_run.waiting() == []
 
     def test_an_interrupted_command_says_what_to_do(self, org, tmp_path, monkeypatch):
         path = tmp_path / "leads.csv"
@@ -257,13 +283,14 @@ class TestRunning:
             item = LeadImport.objects.get()
         expire(org, item)
         tasks.sweep()
+        jobs.run_pending()
         assert "Run it again" in fresh(org, item).failure
         again = imports.import_file(org_id=org.pk, path=path, report=print)
         assert (again.created, again.updated) == (5, 10)
 
     def test_an_import_of_another_organization_cannot_be_run(self, org, other_org):
         item = begin(org, rows(5))
-        assert not imports.run(org_id=other_org.pk, import_id=item.pk)
+        assert not import_run.run(org_id=other_org.pk, import_id=item.pk)
         assert fresh(org, item).processed == 0
 
 
@@ -274,7 +301,7 @@ def test_the_same_file_by_two_workers_at_once_is_in_once(org, monkeypatch):
     items = [begin(org, rows(300)) for _ in range(2)]
 
     def work(item):
-        imports.run(org_id=org.pk, import_id=item.pk)
+        import_run.run(org_id=org.pk, import_id=item.pk)
         connection.close()
 
     threads = [threading.Thread(target=work, args=[item]) for item in items]
@@ -298,7 +325,7 @@ def test_a_dry_run_says_what_the_run_then_does(org):
     begin(org, "name,company,email\nP1x,C1,known@x.example\n")
     with org_context(org.pk):
         item = imports.upload(org=org, by=None, file_name="a.csv", file=io.BytesIO(text.encode()))
-        with imports.stored_source(item) as source:
+        with import_files.stored_source(item) as source:
             dry, looked_at = imports.dry_run(
                 lead_import=item, source=source, mapping=item.mapping, update_existing=True
             )

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -22,6 +23,7 @@ from leads.importing.problems import Unreadable
 from leads.importing.source import Source
 from leads.models import ImportStatus, LeadImport
 from leads.services import imports
+from leads.services.import_files import stored_source
 
 HISTORY = 20
 PROBLEMS = 50  # a page of the result
@@ -60,6 +62,7 @@ def import_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
     context = {
         "import": lead_import,
         "page": problems,
+        "leads_url": f"{reverse('leads:lead_list')}?lead_import={lead_import.pk}",
         "is_running": lead_import.status == ImportStatus.RUNNING,
     }
     return render_page(request, "leads/import_detail.html", context, fragment="progress")
@@ -82,7 +85,7 @@ def import_start(request: OrgRequest, pk: UUID) -> HttpResponse:
     lead_import = _import(request, pk)
     if lead_import.status != ImportStatus.UPLOADED:
         return _back(lead_import)  # a second click: the page shows how far it is
-    with imports.stored_source(lead_import) as source:
+    with stored_source(lead_import) as source:
         form = MappingForm(request.POST, titles=source.titles, mapping=lead_import.mapping)
     if not form.is_valid():
         return _mapping_page(request, lead_import, data=request.POST, refuse=True)
@@ -130,7 +133,7 @@ def _mapping_page(
     refuse: bool = False,
     reading: ReadingForm | None = None,
 ) -> HttpResponse:
-    with imports.stored_source(lead_import) as source:
+    with stored_source(lead_import) as source:
         form = MappingForm(
             data,
             titles=source.titles,

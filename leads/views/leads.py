@@ -24,7 +24,7 @@ from leads.services.suppression import find_suppression
 
 PAGE_SIZE = 50
 FACTS = 40
-FILTERS = ("q", "status", "tag", "score", "company", "sort")
+FILTERS = ("q", "status", "tag", "score", "company", "lead_import", "sort")
 
 
 @member_required
