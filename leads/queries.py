@@ -118,7 +118,7 @@ def timeline(lead: Lead) -> list[TimelineItem]:
 
 @register_timeline
 def _notes(lead: Lead) -> list[TimelineItem]:
-    notes = Note.objects.for_org(lead.org_id).filter(lead=lead).select_related("author")  # type: ignore[attr-defined]
+    notes = Note.objects.for_org(lead.org_id).filter(lead=lead).select_related("author")
     return [
         TimelineItem(note.created_at, "note", f"Note by {_who(note.author)}", note.text, icon="sticky-note")
         for note in notes.order_by("-created_at")[:TIMELINE_LENGTH]
@@ -127,7 +127,7 @@ def _notes(lead: Lead) -> list[TimelineItem]:
 
 @register_timeline
 def _changes(lead: Lead) -> list[TimelineItem]:
-    entries = AuditEntry.objects.for_org(lead.org_id).filter(  # type: ignore[attr-defined]
+    entries = AuditEntry.objects.for_org(lead.org_id).filter(
         subject_type="leads.lead", subject_id=str(lead.pk)
     )
     items = [
@@ -144,7 +144,7 @@ def _changes(lead: Lead) -> list[TimelineItem]:
 
 @register_timeline
 def _research(lead: Lead) -> list[TimelineItem]:
-    rows = LeadResearch.objects.for_org(lead.org_id).filter(lead=lead)  # type: ignore[attr-defined]
+    rows = LeadResearch.objects.for_org(lead.org_id).filter(lead=lead)
     return [
         TimelineItem(
             row.created_at,
@@ -167,12 +167,12 @@ def pages_of(lead: Lead) -> QuerySet[Page]:
     mine = Q(lead=lead)
     if lead.company_profile_id:
         mine |= Q(company_id=lead.company_profile_id)
-    return Page.objects.for_org(lead.org_id).filter(mine).order_by("-fetched_at")  # type: ignore[attr-defined]
+    return Page.objects.for_org(lead.org_id).filter(mine).order_by("-fetched_at")
 
 
 def suppression_list(org: Organization, *, q: str = "", reason: str = "") -> QuerySet[Suppression]:
     """The organization's suppressed addresses and domains, newest first."""
-    entries = Suppression.objects.for_org(org).select_related("created_by")  # type: ignore[attr-defined]
+    entries = Suppression.objects.for_org(org).select_related("created_by")
     if q:
         entries = entries.filter(value__contains=q.strip().lower().lstrip("@").replace("\0", ""))
     if reason:
@@ -184,7 +184,7 @@ def import_list(org: Organization) -> QuerySet[LeadImport]:
     """Past imports, newest first, without the files."""
     return (
         LeadImport.objects.for_org(org).defer("content").select_related("created_by").order_by("-created_at")
-    )  # type: ignore[attr-defined]
+    )
 
 
 def problems_of(lead_import: LeadImport) -> QuerySet[ImportProblem]:
@@ -193,4 +193,4 @@ def problems_of(lead_import: LeadImport) -> QuerySet[ImportProblem]:
         ImportProblem.objects.for_org(lead_import.org_id)
         .filter(lead_import=lead_import)
         .order_by("row", "id")
-    )  # type: ignore[attr-defined]
+    )

@@ -7,7 +7,7 @@ is reported with the field, the value and the way out; nothing is cut off or dro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -221,7 +221,7 @@ def _custom(field: str, value: Any) -> tuple[dict[str, Any], str]:
     return dict(value), ""
 
 
-_CLEANERS = {
+_CLEANERS: dict[str, Callable[[str, Any], tuple[Any, str]]] = {
     "name": _name,
     "email": _email,
     **dict.fromkeys(LENGTHS, _short_text),

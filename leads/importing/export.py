@@ -23,7 +23,7 @@ class _Echo:
 
 def csv_lines(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
     """Lines of a CSV file that Excel opens rightly: with a byte-order mark, cells made safe."""
-    writer = csv.writer(_Echo())  # type: ignore[arg-type]
-    yield "\ufeff" + writer.writerow(list(header))  # type: ignore[operator]
+    writer = csv.writer(_Echo())
+    yield "\ufeff" + writer.writerow(list(header))
     for row in rows:
-        yield writer.writerow([safe_cell(cell) for cell in row])  # type: ignore[misc]
+        yield writer.writerow([safe_cell(cell) for cell in row])

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
+from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from leads.importing.problems import Problem, Unreadable
 from leads.importing.records import MAX_COLUMNS, Record

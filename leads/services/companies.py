@@ -16,7 +16,7 @@ def company_for(*, org: Organization, domain: str, name: str = "") -> Company | 
         return None
     company, _ = Company.objects.get_or_create(org=org, domain=domain, defaults={"name": name[:200]})
     if name and not company.name:
-        Company.objects.for_org(org).filter(pk=company.pk, name="").update(name=name[:200])  # type: ignore[attr-defined]
+        Company.objects.for_org(org).filter(pk=company.pk, name="").update(name=name[:200])
         company.name = name[:200]
     return company
 

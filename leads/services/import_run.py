@@ -63,7 +63,7 @@ def _claim(org_id: UUID, import_id: UUID) -> LeadImport | None:
     """Take the lease by the database's clock; attempts are counted here, and the third failure is the last."""
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     with org_context(org_id):
-        mine = LeadImport.objects.for_org(org_id).filter(free, pk=import_id, status=ImportStatus.RUNNING)  # type: ignore[attr-defined]
+        mine = LeadImport.objects.for_org(org_id).filter(free, pk=import_id, status=ImportStatus.RUNNING)
         if not mine.update(lease_until=Now() + LEASE, attempts=F("attempts") + 1):
             return None
         lead_import: LeadImport = LeadImport.objects.defer("content").get(org_id=org_id, pk=import_id)

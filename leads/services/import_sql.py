@@ -6,13 +6,13 @@ are found by one hash join a batch over the organization's rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection
-from psycopg.types.json import Jsonb
 
 from leadpilot.lib import clock
 from leadpilot.lib.ids import new_id
@@ -61,7 +61,7 @@ def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
         cursor.execute(
             """
             WITH r AS MATERIALIZED (
-                SELECT * FROM jsonb_to_recordset(%(rows)s) AS r(n int, email text, name text, company text)
+                SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(n int, email text, name text, company text)
             )
             SELECT r.n, l.id, l.email, false AS by_email FROM r JOIN leads_lead l
                 ON lower(l.name) = lower(r.name) AND lower(l.company) = lower(r.company)
@@ -70,7 +70,7 @@ def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
             SELECT r.n, l.id, l.email, true FROM r JOIN leads_lead l ON lower(l.email) = r.email
                 WHERE l.org_id = %(org)s
             """,
-            {"rows": Jsonb(rows), "org": org_id},
+            {"rows": json.dumps(rows), "org": org_id},
         )
         found: dict[int, Match] = {}
         for number, lead_id, email, by_email in cursor.fetchall():
@@ -126,11 +126,11 @@ def insert(
     sql = (
         f"INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
         f"SELECT {', '.join('r.' + c for c in columns)}, {', '.join(['%s'] * len(fixed))} "
-        f"FROM jsonb_to_recordset(%s) AS r(id uuid, {_TYPED}) "
+        f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) "
         "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*fixed.values(), Jsonb(rows)])
+        cursor.execute(sql, [*fixed.values(), json.dumps(rows)])
         return {numbers[lead_id] for (lead_id,) in cursor.fetchall()}
 
 
@@ -158,7 +158,7 @@ def _defaults(given: set[str], **fixed: Any) -> dict[str, Any]:
     return {
         f.column: f.get_db_prep_save(getattr(blank, f.attname), connection)
         for f in Lead._meta.concrete_fields
-        if f.column not in given
+        if f.column and f.column not in given
     }
 
 
@@ -174,6 +174,6 @@ def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], companies: Mappi
             "tags = l.tags || ARRAY(SELECT t FROM unnest(r.tags) t WHERE t <> ALL (l.tags)), "
             "custom_fields = l.custom_fields || r.custom_fields, "
             "company_profile_id = coalesce(l.company_profile_id, r.company_profile_id), updated_at = %s "
-            f"FROM jsonb_to_recordset(%s) AS r(id uuid, {_TYPED}) WHERE l.org_id = %s AND l.id = r.id",
-            [clock.now(), Jsonb(rows), org_id],
+            f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) WHERE l.org_id = %s AND l.id = r.id",
+            [clock.now(), json.dumps(rows), org_id],
         )

@@ -109,7 +109,7 @@ def start(
     """Begin: a small file is imported at once, a large one by the workers. Raises DomainError, or Conflict when begun."""
     check_mapping(mapping)
     begun = (
-        LeadImport.objects.for_org(lead_import.org_id)  # type: ignore[attr-defined]
+        LeadImport.objects.for_org(lead_import.org_id)
         .filter(pk=lead_import.pk, status=ImportStatus.UPLOADED)
         .update(
             status=ImportStatus.RUNNING,

@@ -28,7 +28,7 @@ def find_suppression(*, org: Organization, email: str) -> Suppression | None:
     """The entry that forbids this address: its own, or that of its domain or a domain above it."""
     email = normal_email(email)
     values = [email, *domains.with_parents(domains.of_email(email))]
-    found = list(Suppression.objects.for_org(org).filter(value__in=values))  # type: ignore[attr-defined]
+    found = list(Suppression.objects.for_org(org).filter(value__in=values))
     return min(found, key=lambda entry: values.index(entry.value), default=None)
 
 
@@ -39,7 +39,7 @@ def suppressed_among(*, org_id: UUID, emails: Collection[str]) -> dict[str, Supp
         values.update(domains.with_parents(domain))
     # One array is far quicker than thousands of placeholders.
     forbidden = RawSQL("SELECT unnest(%s::text[])", [list(values)])
-    entries = Suppression.objects.for_org(org_id).filter(value__in=forbidden)  # type: ignore[attr-defined]
+    entries = Suppression.objects.for_org(org_id).filter(value__in=forbidden)
     found = {entry.value: entry for entry in entries}
     if not found:
         return {}

@@ -73,7 +73,10 @@ def lead_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
 
 
 def _lead(request: OrgRequest, pk: UUID) -> Lead:
-    return get_or_404(Lead.objects.for_org(request.org).select_related("company_profile", "owner", "org"), pk)
+    lead: Lead = get_or_404(
+        Lead.objects.for_org(request.org).select_related("company_profile", "owner", "org"), pk
+    )
+    return lead
 
 
 def _detail(request: OrgRequest, lead: Lead, note_form: NoteForm, status: int = 200) -> HttpResponse:

@@ -18,7 +18,7 @@ from leads.models import Fact, Page
 @require_GET
 def page_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
     """The stored text of one page; `?fact=ID` marks the words that fact rests on."""
-    page = get_or_404(Page.objects.for_org(request.org).select_related("company", "lead"), pk)  # type: ignore[attr-defined]
+    page = get_or_404(Page.objects.for_org(request.org).select_related("company", "lead"), pk)
     fact = _fact(request, page)
     before, quote, after = around(page.text, fact.quote if fact else "")
     context = {"page": page, "fact": fact, "before": before, "quote": quote, "after": after}
@@ -30,7 +30,7 @@ def _fact(request: OrgRequest, page: Page) -> Fact | None:
         wanted = UUID(request.GET.get("fact", ""))
     except ValueError:
         return None
-    return Fact.objects.for_org(request.org).filter(pk=wanted, page=page).first()  # type: ignore[attr-defined, no-any-return]
+    return Fact.objects.for_org(request.org).filter(pk=wanted, page=page).first()
 
 
 def around(text: str, quote: str) -> tuple[str, str, str]:

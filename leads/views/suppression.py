@@ -77,7 +77,7 @@ def suppression_add(request: OrgRequest) -> HttpResponse:
 @require_POST
 def suppression_lift(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Take an entry off the list, for a reason that is kept."""
-    entry = get_or_404(Suppression.objects.for_org(request.org).select_related("org"), pk)  # type: ignore[attr-defined]
+    entry = get_or_404(Suppression.objects.for_org(request.org).select_related("org"), pk)
     form = LiftForm(request.POST)
     if form.is_valid():
         try:
