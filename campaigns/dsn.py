@@ -74,7 +74,7 @@ def _failures(parts: list[email.message.Message]) -> list[Failure]:
     for part in parts:
         payload = part.get_payload()
         for block in payload if isinstance(payload, list) else []:
-            failure = _failure(block)
+            failure = _failure(block) if isinstance(block, email.message.Message) else None
             if failure is not None:
                 found.setdefault(failure.email, failure)
     return list(found.values())

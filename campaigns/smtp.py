@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from leadpilot.lib import failpoints, outbound
 
@@ -125,7 +125,7 @@ class Connection(smtplib.SMTP):
             raise TimeoutError("the time is up")
         return left
 
-    def send(self, s: bytes | str) -> None:
+    def send(self, s: Any) -> None:
         """Write everything before the deadline; raises OSError."""
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the connection is closed")

@@ -168,8 +168,14 @@ def _begun(claim: ledger.Claim) -> bool:
     except (OperationalError, InterfaceError) as error:
         log.warning("The intent for %s could not be written: %s", claim.message_id, error)
         not_sent = Result(Outcome.RETRY, "intent", text="the database was away")
-        _surely(lambda: ledger.finish(claim, not_sent) or _release([claim]))
+        _surely(lambda: _take_back(claim, not_sent))
         return False
+
+
+def _take_back(claim: ledger.Claim, not_sent: Result) -> None:
+    """Whether the intent was committed or not: the message goes back into the queue."""
+    if not ledger.finish(claim, not_sent):
+        _release([claim])
 
 
 def _send(claim: ledger.Claim, line: _Line, done: Drained) -> bool:

@@ -83,7 +83,7 @@ def choose_mailbox(*, campaign: Campaign, lead: Lead) -> Mailbox:
     Raises DomainError when the pool has none that works.
     """
     pool = Mailbox.objects.for_org(campaign.org_id).filter(pk__in=campaign.pool.values("mailbox_id"))
-    working = list(
+    working: list[Any] = list(
         pool.filter(status=MailboxStatus.CONNECTED).annotate(
             load=Count("enrollments", filter=Q(enrollments__status__in=RUNNING))
         )
@@ -92,11 +92,14 @@ def choose_mailbox(*, campaign: Campaign, lead: Lead) -> Mailbox:
         raise DomainError(f"The campaign “{campaign}” has no mailbox that is connected; add one to it.")
     known = Thread.objects.for_org(lead.org_id).filter(lead=lead).order_by("-last_message_at")
     known_ids = list(known.values_list("mailbox_id", flat=True)[:5])
-    for mailbox_id in known_ids:
-        for mailbox in working:
-            if mailbox.pk == mailbox_id:
-                return mailbox
-    return min(working, key=lambda m: (m.load / max(1, m.daily_cap), str(m.pk)))
+    by_id: dict[UUID, Mailbox] = {mailbox.pk: mailbox for mailbox in working}
+    familiar = next((by_id[known_id] for known_id in known_ids if known_id in by_id), None)
+    return familiar or _least_loaded(working)
+
+
+def _least_loaded(mailboxes: list[Any]) -> Mailbox:
+    found: Mailbox = min(mailboxes, key=lambda m: (m.load / max(1, m.daily_cap), str(m.pk)))
+    return found
 
 
 def _one(enrollment: Enrollment) -> Any:

@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import connection
 
 
-def _rows(query: str, *params: object) -> list[tuple[UUID, ...]]:
+def _rows(query: str, *params: datetime) -> list[tuple[UUID, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(query, params)
-        return cursor.fetchall()
+        cursor.execute(query, list(params))
+        return list(cursor.fetchall())
 
 
 def due_mailboxes(now: datetime) -> list[tuple[UUID, ...]]:

@@ -64,7 +64,8 @@ def receive(*, mailbox: Mailbox, raw: bytes, source_key: str) -> InboundMessage 
     """
     mail = parsing.parse(raw)
     known = InboundMessage.objects.for_org(mailbox.org_id).filter(mailbox=mailbox)
-    before = known.filter(source_key=source_key).first() or known.filter(digest=mail.digest).first()
+    before: InboundMessage | None = known.filter(source_key=source_key).first()
+    before = before or known.filter(digest=mail.digest).first()
     if before is not None:
         return before
     if _is_ours(mailbox, mail):
@@ -120,7 +121,8 @@ def _match(mailbox: Mailbox, mail: parsing.ParsedMail) -> tuple[Message | None, 
 
 def _locked(message: Message) -> Message:
     rows = Message.objects.for_org(message.org_id).select_related("lead", "thread", "org")
-    return rows.select_for_update(of=("self",), no_key=True).get(pk=message.pk)
+    locked: Message = rows.select_for_update(of=("self",), no_key=True).get(pk=message.pk)
+    return locked
 
 
 def _keep(
@@ -165,13 +167,15 @@ def _keep(
 
 def _thread(mailbox: Mailbox, lead: Lead, message: Message | None, subject: str) -> Thread:
     if message is not None and message.thread is not None:
-        return message.thread
+        known: Thread = message.thread
+        return known
     found = (
         Thread.objects.for_org(mailbox.org_id).filter(lead=lead, mailbox=mailbox).order_by("-last_message_at")
     )
-    return found.first() or Thread.objects.create(
+    thread: Thread = found.first() or Thread.objects.create(
         org_id=mailbox.org_id, lead=lead, mailbox=mailbox, subject=subject[:300], last_message_at=clock.now()
     )
+    return thread
 
 
 def _proved(message: Message, note: str) -> None:

@@ -182,7 +182,7 @@ def _take(mailbox: Mailbox, ready: list[Message], owner: str, now: datetime) -> 
                 owner=owner,
                 mail_from=message.from_email,
                 rcpt_to=message.to_email,
-                raw=bytes(message.raw),
+                raw=bytes(message.raw or b""),
                 day=day,
                 zone=zone.key,
             )
@@ -315,7 +315,8 @@ def _requeue(message: Message, until: datetime | None, reason: str) -> None:
 
 def back_off(attempt: int) -> timedelta:
     """How long to wait after this many attempts: 5 minutes, doubled each time, at most 4 hours."""
-    return min(FIRST_WAIT * 2 ** min(attempt - 1, 10), LONGEST_WAIT)
+    doubled: int = 2 ** min(max(attempt - 1, 0), 10)
+    return min(FIRST_WAIT * doubled, LONGEST_WAIT)
 
 
 def finish(claim: Claim, result: Result) -> str:

@@ -127,13 +127,14 @@ def _thread(
     subject: str,
 ) -> Thread:
     if in_reply_to is not None and in_reply_to.thread is not None:
-        return in_reply_to.thread
+        known: Thread = in_reply_to.thread
+        return known
     found = (
         Thread.objects.for_org(org)
         .filter(lead=lead, mailbox=mailbox, campaign=campaign)
         .order_by("created_at")
     )
-    return found.first() or Thread.objects.create(
+    thread: Thread = found.first() or Thread.objects.create(
         org=org,
         lead=lead,
         mailbox=mailbox,
@@ -141,6 +142,7 @@ def _thread(
         subject=subject[:300],
         last_message_at=clock.now(),
     )
+    return thread
 
 
 def _is_due(message: Message, now: datetime) -> bool:
@@ -211,7 +213,8 @@ def _cannot_be_built(message: Message, why: str) -> None:
 
 def _moment(message: Message, now: datetime) -> tuple[datetime, str]:
     """When a released message may leave, and why then."""
-    earliest = max(now, message.approved_at + timedelta(seconds=settings.UNDO_SECONDS))
+    approved_at: datetime = message.approved_at or now
+    earliest = max(now, approved_at + timedelta(seconds=settings.UNDO_SECONDS))
     if message.campaign is None or message.in_reply_to_id is not None:
         return earliest, "Leaves when the time to undo is over."
     window = windows.window_for(message.campaign, message.lead, message.org)

@@ -74,7 +74,8 @@ def _lease(org_id: UUID, mailbox_id: UUID) -> Mailbox | None:
         rows = Mailbox.objects.for_org(org_id).filter(pk=mailbox_id).exclude(inbound_kind=InboundKind.NONE)
         if not rows.filter(free).update(poll_lease_until=Now() + LEASE):
             return None
-        return rows.select_related("org").get()
+        found: Mailbox = rows.select_related("org").get()
+        return found
 
 
 def _give_up_lease(mailbox: Mailbox) -> None:
