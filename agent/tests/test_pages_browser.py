@@ -106,7 +106,7 @@ def test_what_was_typed_survives_a_refusal(open_page: Open, waiting: Any, alice:
     page.get_by_label("Body").fill("My own text")
     page.get_by_label("Subject").fill("")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".field-error").first).to_be_visible()
+    expect(page.get_by_text("This field is required.")).to_be_visible()
     expect(page.get_by_label("Body")).to_have_value("My own text")
 
 
