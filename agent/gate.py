@@ -75,7 +75,7 @@ def propose(
     situation: dict[str, Any] | None = None,
 ) -> Verdict:
     """May this be done? Writes the Decision with its trace, and takes a place of the limits when it is allowed. When it
-    is not, the verdict that comes back has only the reasons that stand in the way.
+    is not, the verdict that comes back has only the reasons of the outcome that won.
 
     A person (`actor`) needs no approval and no confidence, and is bound by Stop, suppression and closed leads all the
     same. Raises ValueError for an unknown action.
@@ -103,7 +103,7 @@ def propose(
     _record(proposal, verdict, said)
     if verdict.allowed:
         return verdict
-    return replace(verdict, reasons=verdicts.combine(v for v in said if not v.allowed).reasons)
+    return replace(verdict, reasons=verdicts.combine(v for v in said if v.outcome is verdict.outcome).reasons)
 
 
 def _take_limits(proposal: Proposal) -> Verdict:

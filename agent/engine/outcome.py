@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from agent.engine import claims
 from agent.engine.registry import HANDLERS, ClaimedTask
@@ -93,14 +93,9 @@ def _aftermath(task: ClaimedTask, message: str) -> None:
 
 
 def _address(task: ClaimedTask) -> str:
-    try:
-        return (
-            reverse("leads:lead_detail", args=[task.lead_id])
-            if task.lead_id
-            else reverse("agent:control_center")
-        )
-    except NoReverseMatch:
-        return ""
+    if task.lead_id:
+        return reverse("leads:lead_detail", args=[task.lead_id])
+    return reverse("agent:control_center")
 
 
 def _as_claimed(row: AgentTask) -> ClaimedTask:

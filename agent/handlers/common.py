@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.urls import NoReverseMatch, reverse
-
 from agent.engine import ClaimedTask, TaskFailed, TaskLater, TaskNeedsApproval
 from agent.gate import STOPPED_CODES
 from agent.models import AgentTask
@@ -50,11 +48,3 @@ def may(verdict: Verdict) -> bool:
 def stopped(verdict: Verdict) -> bool:
     """Whether it is Stop alone that stands in the way: the work waits for Start."""
     return verdict.outcome is Outcome.DENY and all(reason.code in STOPPED_CODES for reason in verdict.reasons)
-
-
-def address(name: str, *args: object) -> str:
-    """The address of a page, or "" when there is no such page."""
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""

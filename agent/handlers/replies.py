@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.urls import reverse
+
 from agent.engine import ClaimedTask, submit
-from agent.handlers.common import address
 from agent.models import AgentConfig, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
@@ -67,7 +68,9 @@ def _end(found: InboundMessage, reason: StopReason, note: str) -> None:
 
 
 def _notify(found: InboundMessage, title: str, message: str, *, priority: str = "medium") -> None:
-    url = address("campaigns:thread", found.thread_id) if found.thread_id else address("campaigns:inbox")
+    url = (
+        reverse("campaigns:thread", args=[found.thread_id]) if found.thread_id else reverse("campaigns:inbox")
+    )
     notify(org=found.org, type="reply", title=title, message=message, action_url=url, priority=priority)
 
 

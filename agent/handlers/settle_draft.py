@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
+
 from agent import gate
 from agent.engine import ClaimedTask, TaskLater, hold
-from agent.handlers.common import RECHECK, address, because, row_of, stopped
+from agent.handlers.common import RECHECK, because, row_of, stopped
 from agent.models import Draft
 from agent.services import drafts
 from leadpilot.lib import clock
@@ -52,6 +54,6 @@ def _tell(org: Organization, reason: str, *, urgent: bool) -> None:
             type="approval_needed",
             title="Something waits for your decision" if urgent else "Mails wait for your approval",
             message=reason,
-            action_url=address("agent:approval_list") or address("agent:approvals"),
+            action_url=reverse("agent:approval_list"),
             priority="high" if urgent else "medium",
         )

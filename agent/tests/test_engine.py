@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.db.models.functions import Now
 from django_q.models import OrmQ
 
 from agent import engine
-from agent.engine import claims, outcome, worker
+from agent.engine import claims, outcome, queue, worker
 from agent.engine.registry import Registered
 from agent.models import AgentLog, AgentTask, TaskStatus, TaskType
 from agent.services import control
@@ -425,6 +425,76 @@ def test_long_work_is_told_of_a_lost_lease(running_org: Any, handler: Any, short
     task = submit(running_org)
     engine.drain(running_org.pk)
     assert reread(task).lease_owner == "someone else"
+
+
+def test_a_keeper_that_loses_the_database_for_a_moment_goes_on(
+    running_org: Any, handler: Any, short_lease: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew, failures = claims.renew, iter([True])
+
+    def unsteady(*args: Any) -> Any:
+        if next(failures, False):
+            raise OperationalError("the connection is gone")
+        return renew(*args)
+
+    monkeypatch.setattr(claims, "renew", unsteady)
+    handler(lambda task: time.sleep(0.8) or {})
+    task = submit(running_org)
+    engine.drain(running_org.pk)
+    assert reread(task).status == TaskStatus.COMPLETED
+    assert next(failures, None) is None
+
+
+def test_work_that_ended_just_before_is_submitted_anew(
+    running_org: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not see what we want done, so its key does not stand for our work."""
+    first, put = submit(running_org, dedupe_key="x"), queue.submit_many
+
+    def ends_meanwhile(**kwargs: Any) -> None:
+        put(**kwargs)
+        AgentTask.objects.for_org(running_org).filter(pk=first.pk).update(status=TaskStatus.COMPLETED)
+
+    monkeypatch.setattr(queue, "submit_many", ends_meanwhile)
+    assert submit(running_org, dedupe_key="x").pk != first.pk
+
+
+def test_a_failure_that_comes_too_late_changes_nothing(running_org: Any, handler: Any) -> None:
+    def overtaken(task: engine.ClaimedTask) -> dict[str, Any]:
+        with org_context(task.org_id):
+            AgentTask.objects.for_org(task.org_id).update(lease_owner="someone else")
+        raise engine.TaskFailed("Too late.")
+
+    handler(overtaken)
+    task = submit(running_org)
+    engine.drain(running_org.pk)
+    assert (reread(task).status, reread(task).error_message) == (TaskStatus.RUNNING, "")
+
+
+def test_people_who_want_no_word_of_errors_get_none(running_org: Any, alice: Any, handler: Any) -> None:
+    def fail(task: engine.ClaimedTask) -> dict[str, Any]:
+        raise engine.TaskFailed("No.")
+
+    handler(fail, gave_up=lambda task, message: 1 / 0)
+    with org_context(running_org.pk):
+        control.update_config(org=running_org, by=alice, notify_on_error=False)
+    task = submit(running_org)
+    engine.drain(running_org.pk)
+    assert reread(task).status == TaskStatus.FAILED
+    with org_context(running_org.pk):
+        assert not Notification.objects.for_org(running_org).exists()
+        assert AgentLog.objects.for_org(running_org).filter(task=task, log_type="error").exists()
+
+
+def test_an_unexpected_error_inside_a_transaction_is_settled_too(running_org: Any, handler: Any) -> None:
+    def fail(task: engine.ClaimedTask) -> dict[str, Any]:
+        raise ValueError("Unexpected")
+
+    handler(fail)
+    with org_context(running_org.pk):
+        task = engine.submit(org=running_org, task_type=TaskType.REPORT)
+        engine.drain(running_org.pk)
+        assert reread(task).retry_count == 1
 
 
 def test_the_rest_of_a_slow_batch_goes_back_for_others(

@@ -206,12 +206,14 @@ def test_suppressed_addresses_are_left_alone_whoever_asks(running: Any, alice: A
         assert (verdict.outcome, codes(verdict)) == (Outcome.DENY, ["suppressed"])
 
 
-def test_the_strictest_outcome_wins_and_every_obstacle_is_named(running: Any) -> None:
+def test_the_strictest_outcome_wins_and_every_obstacle_is_kept(running: Any) -> None:
     configure(running, require_approval_for=["send_message"], schedule_enabled=True, schedule_days=[])
     lead = make_lead(running, status=LeadStatus.ARCHIVED)
     verdict = gate.propose(org=running, action="send_message", lead=lead, confidence=0.1)
     assert verdict.outcome is Outcome.DENY
-    assert codes(verdict) == ["schedule", "confidence", "approval_required", "lead_closed"]
+    assert codes(verdict) == ["lead_closed"]
+    kept = [r["code"] for r in Decision.objects.for_org(running).get().reasons if r["outcome"] != "allow"]
+    assert kept == ["schedule", "confidence", "approval_required", "lead_closed"]
 
 
 class TestAnswers:

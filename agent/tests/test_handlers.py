@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 
 from agent import engine
+from agent.engine import claims
 from agent.handlers.common import may
+from agent.handlers.settle_draft import settle_draft
 from agent.models import AgentConfig, AgentLog, AgentTask, Decision, Draft, DraftStatus, TaskStatus, TaskType
 from agent.services import control
 from agent.services.drafts import approve_draft
-from agent.tests.world import make_campaign, make_draft, make_enrollment, make_inbound, make_lead
+from agent.tests.world import (
+    make_campaign,
+    make_draft,
+    make_enrollment,
+    make_inbound,
+    make_lead,
+    make_mailbox,
+)
 from campaigns.models import Enrollment, EnrollmentStatus, InboundMessage, Message, StopReason
 from campaigns.models.campaign import ApprovalMode
 from campaigns.services import enrollment as enrollments
@@ -306,6 +315,50 @@ class TestRespondToReply:
         Lead.objects.for_org(running).update(status=LeadStatus.UNSUBSCRIBED)
         task = self.answer(found)
         assert task.output_data == {"skipped": "Ada Lovelace is unsubscribed."}
+
+    def test_when_the_days_messages_are_spent_the_answer_waits(self, running: Any) -> None:
+        configure(running, require_approval_for=[], max_messages_per_day=0)
+        found = self.question(running)
+        task = self.answer(found)
+        assert (task.status, task.attempts) == (TaskStatus.PENDING, 0)
+        assert task.scheduled_for > clock.now()
+        assert Draft.objects.for_org(running).get(in_reply_to=found).status == DraftStatus.DRAFT
+        configure(running, max_messages_per_day=10)
+        AgentTask.objects.for_org(running).update(scheduled_for=clock.now())
+        engine.drain(running.pk)
+        assert Draft.objects.for_org(running).get(in_reply_to=found).status == DraftStatus.APPROVED
+
+    def test_an_answer_to_a_suppressed_address_is_withdrawn(self, running: Any) -> None:
+        found = self.question(running)
+        suppress(org=running, value="engines.example", reason="manual")
+        self.answer(found)
+        draft = Draft.objects.for_org(running).get(in_reply_to=found)
+        assert (draft.status, draft.withdrawn_reason) == (
+            DraftStatus.WITHDRAWN,
+            "engines.example is on the suppression list.",
+        )
+
+    def test_stop_between_writing_and_asking_leaves_the_draft_alone(self, running: Any, alice: Any) -> None:
+        enrollment = make_enrollment(running)
+        draft = make_draft(enrollment, status=DraftStatus.DRAFT)
+        engine.submit(org=running, task_type=TaskType.REPORT)  # a kind that Stop leaves running
+        claimed = claims.claim(running.pk, "me", 1)[0]
+        AgentConfig.objects.for_org(running).update(is_enabled=False)
+        with pytest.raises(engine.TaskLater):
+            settle_draft(claimed, draft)
+        control.stop(org=running, by=alice)
+        with pytest.raises(engine.TaskLater):
+            settle_draft(claimed, draft)
+        draft.refresh_from_db()
+        assert draft.status == DraftStatus.DRAFT
+
+    def test_without_a_campaign_an_answer_is_written_all_the_same(self, running: Any) -> None:
+        lead = make_lead(running)
+        found = make_inbound(
+            lead, make_mailbox(running), "What is it?", classification="question", confidence=0.9
+        )
+        self.answer(found)
+        assert "Ada" in Draft.objects.for_org(running).get(in_reply_to=found).message_body
 
 
 class TestWhatAVerdictMeans:

@@ -20,6 +20,7 @@ from agent.tests.world import (
     make_lead,
     make_mailbox,
 )
+from agent.wiring import read_soon
 from campaigns.models import Enrollment, EnrollmentStatus, Message, StopReason
 from campaigns.services import enrollment as enrollments
 from leadpilot.lib import clock
@@ -164,6 +165,16 @@ def test_unread_answers_are_read_even_while_stopped(running: Any, alice: Any) ->
     assert work == {"drafts_settled": 0, "classify_reply": 1}
     assert orchestrator.look_for_work(running.pk)["classify_reply"] == 0
     assert tasks(running, TaskType.CLASSIFY_REPLY).get().inbox_message == found
+
+
+def test_a_mail_is_read_as_soon_as_it_comes(in_org: Any) -> None:
+    lead, mailbox = make_lead(in_org), make_mailbox(in_org)
+    read_soon(make_inbound(lead, mailbox, classification="bounce", source_key="bounce"))
+    assert not tasks(in_org, TaskType.CLASSIFY_REPLY).exists()
+    found = make_inbound(lead, mailbox)
+    read_soon(found)
+    read_soon(found)
+    assert tasks(in_org, TaskType.CLASSIFY_REPLY).get().inbox_message == found
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from agent.services.why import fact_ids, next_obstacle, why
 from agent.tests.world import make_campaign, make_draft, make_enrollment, make_inbound, make_lead
 from campaigns.models import Message, StopReason
 from campaigns.services import enrollment as enrollments
+from campaigns.windows import WEEKDAYS
 from leadpilot.lib import clock
 from leads.models import Fact, LeadStatus, Page
 from leads.services.suppression import suppress
@@ -27,6 +28,9 @@ def running(in_org: Any, alice: Any) -> Any:
     control.start(org=in_org, by=alice)
     AgentConfig.objects.for_org(in_org).update(schedule_enabled=False)
     return in_org
+
+
+ALWAYS: dict[str, Any] = {"window_days": list(WEEKDAYS), "window_start": time(0)}
 
 
 def code(lead: Any) -> str:
@@ -114,6 +118,19 @@ def test_an_approved_mail_says_what_the_second_gate_says(running: Any, alice: An
     approve_draft(draft=draft, version=1, by=alice)
     control.stop(org=running, by=alice)
     assert code(draft.lead) in ("halted", "agent_stopped")
+
+
+def test_an_approved_mail_says_when_it_leaves(running: Any, alice: Any) -> None:
+    draft = make_draft(
+        make_enrollment(running, campaign=make_campaign(running, window_end=time(23, 59, 59), **ALWAYS))
+    )
+    approve_draft(draft=draft, version=1, by=alice)
+    later, earlier = clock.now() + timedelta(hours=2), clock.now() - timedelta(seconds=1)
+    Message.objects.for_org(running).update(scheduled_for=later)
+    obstacle = next_obstacle(draft.lead)
+    assert (obstacle.code, obstacle.when) == ("scheduled", later)
+    Message.objects.for_org(running).update(scheduled_for=earlier)
+    assert code(draft.lead) == "leaving"
 
 
 def test_an_answer_that_waits_for_approval_is_named(running: Any) -> None:
