@@ -8,7 +8,8 @@ import pytest
 
 from campaigns import clearance
 from campaigns.models import InboundMessage
-from campaigns.services import campaigns, delivery, enrollment, ledger, quota
+from campaigns.rendering import content_hash
+from campaigns.services import campaigns, delivery, enrollment, ledger, outbox, quota
 from campaigns.services.unsubscribe import unsubscribe
 from leadpilot.lib import clock
 from leadpilot.lib import verdict as verdicts
@@ -341,3 +342,116 @@ def test_the_values_that_would_forbid_an_address():
         "firm.example",
         "example",
     ]
+
+
+def single(world, mailbox, lead, **fields):
+    """A message outside of any campaign: an answer when `in_reply_to` is given."""
+    with world.context():
+        content = content_hash(from_email=mailbox.email, to_email=lead.email, subject="Hi", body="Words.")
+        return outbox.approve_message(
+            org=world.org,
+            lead=lead,
+            mailbox=mailbox,
+            subject="Hi",
+            body="Words.",
+            content_hash=content,
+            **fields,
+        )
+
+
+def answer(world, mailbox, lead):
+    with world.context():
+        question = InboundMessage.objects.create(
+            org=world.org, mailbox=mailbox, lead=lead, source_key="q", from_email=lead.email
+        )
+    return single(world, mailbox, lead, in_reply_to=question)
+
+
+def test_an_answer_is_withheld_when_the_lead_wrote_again(world):
+    message = answer(world, world.mailbox(), world.lead())
+    message = world.fresh(message)
+    assert say(world, message).allowed
+    inbound(world, message, source_key="again")
+    assert codes(say(world, message)) == ["answered_again"]
+    assert drain(message.mailbox).counts == {}
+    assert world.fresh(message).status == "cancelled"
+
+
+def test_an_answer_follows_the_conversation_not_the_sequence(world, ready, sink):
+    first, mailbox = ready()
+    drain(mailbox)
+    first = world.fresh(first)
+    with world.context():
+        campaigns.pause(campaign=first.campaign)
+        enrollment.pause(enrollment=first.enrollment, reason="Answered.")
+    tomorrow = (clock.now() + timedelta(days=1)).strftime("%A").lower()
+    world.change(first.campaign, window_days=[tomorrow])
+    answer(world, mailbox, first.lead)
+    assert drain(mailbox).counts == {"sent": 1}
+
+
+def test_a_message_of_no_campaign_obeys_everything_else(world, sink):
+    mailbox, lead = world.mailbox(), world.lead()
+    message = single(world, mailbox, lead)
+    with world.context():
+        suppress(org=world.org, value=lead.email, reason="manual")
+    assert drain(mailbox).counts == {}
+    assert world.fresh(message).status == "cancelled"
+    other = single(world, mailbox, world.lead())
+    world.change(other, attempts=ledger.MAX_ATTEMPTS)
+    assert drain(mailbox).counts == {}
+    assert world.fresh(other).status == "refused"
+
+
+def test_spacing_is_named(world, ready):
+    message, mailbox = ready()
+    world.change(mailbox, next_send_at=clock.now() + timedelta(seconds=40))
+    assert codes(say(world, message)) == ["spacing"]
+
+
+def test_the_same_check_counts_once(monkeypatch):
+    monkeypatch.setattr(clearance, "_REGISTERED", [])
+
+    def check(message, now):
+        return None
+
+    clearance.register_check(check)
+    clearance.register_check(check)
+    assert [check] == clearance._REGISTERED
+
+
+def test_a_check_that_allows_is_kept_among_the_reasons(world, ready, monkeypatch):
+    message, _ = ready()
+    monkeypatch.setattr(clearance, "_REGISTERED", [lambda m, now: verdicts.allow("rule", "A rule says yes.")])
+    assert codes(say(world, message)) == ["rule", "clear"]
+
+
+def test_a_claim_that_was_cancelled_meanwhile_is_not_begun(world, ready):
+    message, mailbox = ready()
+    held = claimed(world, mailbox)
+    with world.context():
+        outbox.cancel_message(message=message, reason="Undone.")
+        assert {q.used for q in quota.Quota.objects.all()} == {0}
+    assert ledger.begin(held) is False
+    with world.context():
+        ledger.release([held])
+    assert world.fresh(message).status == "cancelled"
+
+
+def test_what_is_released_by_hand_goes_back_with_its_reason(world, ready):
+    message, mailbox = ready()
+    held = claimed(world, mailbox)
+    later = clock.now() + timedelta(hours=1)
+    with world.context():
+        ledger.release([held], until=later, reason="Later.")
+    message = world.fresh(message)
+    assert (message.status, message.scheduled_for, message.status_reason) == ("queued", later, "Later.")
+
+
+def test_a_deferred_message_of_a_bounced_lead_ends_its_sequence_as_bounced(world, ready):
+    message, mailbox = ready()
+    world.change(message, status="deferred")
+    with world.context():
+        set_status(lead=world.fresh(message).lead, status="bounced")
+    assert drain(mailbox).counts == {}
+    assert world.fresh(message).enrollment.stop_reason == "bounced"
