@@ -112,20 +112,22 @@ def insert(
     companies: Mapping[str, UUID],
     origin: str,
 ) -> set[int]:
-    """Write new leads; returns the row numbers of those that were really new. `origin` is the source of rows without one."""
+    """Write new leads; returns the row numbers of those that were really new.
+
+    `origin` is the source of rows that name none.
+    """
     if not candidates:
         return set()
     rows, numbers = [], {}
     for candidate in candidates:
         lead_id = new_id()
         numbers[lead_id] = candidate.row
-        row = _row(candidate, companies)
-        rows.append({"id": str(lead_id), **row, "source": row["source"] or origin})
+        rows.append({"id": str(lead_id), "source": origin, **_row(candidate, companies)})
     columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
     fixed = _defaults(set(columns), org_id=org_id, lead_import_id=import_id)
     sql = (
         f"INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
-        f"SELECT {', '.join('r.' + c for c in columns)}, {', '.join(['%s'] * len(fixed))} "
+        f"SELECT {_COLUMNS}, {', '.join(['%s'] * len(fixed))} "
         f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) "
         "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
     )
@@ -140,16 +142,22 @@ _TYPED = (
 )
 
 
+_COLUMNS = ", ".join(
+    [
+        "r.id, r.name, r.email",
+        *(f"coalesce(r.{t}, '')" for t in TEXTS),
+        "coalesce(r.tags, '{}'), coalesce(r.custom_fields, '{}'), r.company_profile_id",
+    ]
+)
+
+
 def _row(candidate: Candidate, companies: Mapping[str, UUID]) -> dict[str, Any]:
-    fields = candidate.fields
-    domain = domains.company_domain(fields["email"], fields.get("website_url", ""))
-    company = companies.get(domain)
-    return {
-        **{name: fields.get(name, "") for name in ("name", "email", *TEXTS)},
-        "tags": fields.get("tags", []),
-        "custom_fields": fields.get("custom_fields", {}),
-        "company_profile_id": str(company) if company else None,
-    }
+    """What the row says, without what it leaves empty."""
+    row = {name: value for name, value in candidate.fields.items() if value}
+    domain = domains.company_domain(row["email"], row.get("website_url", ""))
+    if company := companies.get(domain):
+        row["company_profile_id"] = str(company)
+    return row
 
 
 def _defaults(given: set[str], **fixed: Any) -> dict[str, Any]:
@@ -167,12 +175,12 @@ def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], companies: Mappi
     if not old:
         return
     rows = [{"id": str(lead_id), **_row(candidate, companies)} for candidate, lead_id in old]
-    texts = ", ".join(f"{t} = coalesce(nullif(r.{t}, ''), l.{t})" for t in TEXTS)
+    texts = ", ".join(f"{t} = coalesce(r.{t}, l.{t})" for t in TEXTS)
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE leads_lead l SET name = r.name, {texts}, "  # noqa: S608 (names of our own columns)
             "tags = l.tags || ARRAY(SELECT t FROM unnest(r.tags) t WHERE t <> ALL (l.tags)), "
-            "custom_fields = l.custom_fields || r.custom_fields, "
+            "custom_fields = l.custom_fields || coalesce(r.custom_fields, '{}'), "
             "company_profile_id = coalesce(l.company_profile_id, r.company_profile_id), updated_at = %s "
             f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) WHERE l.org_id = %s AND l.id = r.id",
             [clock.now(), json.dumps(rows), org_id],

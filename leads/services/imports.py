@@ -151,7 +151,6 @@ def import_file(
     """
     source = open_source(path)
     chosen = _corrected(source, mapping or {})
-    total = source.count()
     if dry:
         return _try_all(org_id, source, chosen, update_existing, report)
     with org_context(org_id):
@@ -162,8 +161,7 @@ def import_file(
             delimiter=source.delimiter,
             mapping=chosen,
             update_existing=update_existing,
-            status=ImportStatus.RUNNING,
-            total=total,
+            status=ImportStatus.RUNNING,  # how many rows there are is known at the end
             attempts=1,
             started_at=clock.now(),
             lease_until=None,
