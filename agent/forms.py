@@ -17,7 +17,7 @@ class DraftForm(forms.Form):
 
     version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
     subject = forms.CharField(max_length=300)
-    body = forms.CharField(widget=forms.Textarea(attrs={"rows": 16}), strip=False)
+    body = forms.CharField(widget=forms.Textarea(attrs={"rows": 16, "autofocus": True}), strip=False)
 
 
 class DecisionForm(forms.Form):
@@ -36,6 +36,16 @@ APPROVALS = [
 
 
 RANGES = {"minimum_confidence": (0, 1), "temperature": (0, 2), "score_threshold": (0, 100)}
+
+
+# Kept, shown and not yet acted on: meetings, further channels and further providers are not connected.
+NOT_CONNECTED = (
+    "llm_provider",
+    "auto_book_meetings",
+    "notify_on_meeting_booked",
+    "notify_email",
+    "notify_slack_webhook",
+)
 
 
 class ConfigForm(forms.ModelForm):
@@ -104,7 +114,7 @@ class ConfigForm(forms.ModelForm):
         }
         help_texts = {
             "temperature": "0 is dry and repeatable, 1 is lively.",
-            "llm_model": "Leave empty for the provider's current default.",
+            "llm_model": "Leave empty for the one in LEADPILOT_MODEL. Without a key the template writer writes.",
             "score_threshold": "0 to 100; leads below it are skipped with the reason.",
             "minimum_confidence": "0 to 1.",
         }

@@ -99,8 +99,9 @@ def ask(
     temperature: float = 0.7,
     timeout: float = TIMEOUT,
     purpose: str = "",
+    model: str = "",
 ) -> Answer[Output]:
-    """Ask the configured model for one value of `output_type`.
+    """Ask a model (the configured one unless named) for one value of `output_type`.
 
     `check` may raise Unfit; a wrong answer is asked again at most twice with the error, and a busy or broken server as
     well: three requests at most. Raises ModelUnavailable. Touches no database.
@@ -108,16 +109,19 @@ def ask(
     if not is_configured():
         raise ModelUnavailable("No model is configured: set OPENAI_API_KEY.", permanent=True)
     messages: list[Any] = []
+    model = model or settings.LEADPILOT_MODEL
     started, error = time.monotonic(), ""
     try:
-        output = async_to_sync(_ask)(instructions, prompt, output_type, check, temperature, timeout, messages)
+        output = async_to_sync(_ask)(
+            model, instructions, prompt, output_type, check, temperature, timeout, messages
+        )
     except ModelUnavailable as failure:
         error = str(failure)
         raise
     finally:
         tokens, cents = _took(messages)
         spent = Spent(
-            settings.LEADPILOT_MODEL,
+            model,
             purpose,
             tokens,
             cents,
@@ -130,6 +134,7 @@ def ask(
 
 
 async def _ask(
+    model_name: str,
     instructions: str,
     prompt: str,
     output_type: type[Output],
@@ -158,7 +163,7 @@ async def _ask(
             max_retries=0,  # the transport counts every request; the library would ask again on its own account
         )
         agent = Agent(
-            OpenAIChatModel(settings.LEADPILOT_MODEL, provider=OpenAIProvider(openai_client=service)),
+            OpenAIChatModel(model_name, provider=OpenAIProvider(openai_client=service)),
             output_type=output_type,
             instructions=instructions,
             retries=REPEATS,

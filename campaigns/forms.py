@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 
 from campaigns.models import Campaign, Classification, InboundKind, Mailbox, SequenceStep
-from campaigns.models.campaign import WEEKDAYS
+from campaigns.models.campaign import WEEKDAYS, working_days
 from campaigns.windows import zone_of
 from leadpilot.lib import clock
 
@@ -19,7 +19,10 @@ class ClassificationForm(forms.Form):
 
 class CampaignForm(forms.ModelForm):
     window_days = forms.MultipleChoiceField(
-        choices=[(day, day.title()) for day in WEEKDAYS], widget=forms.CheckboxSelectMultiple, label="Days"
+        choices=[(day, day.title()) for day in WEEKDAYS],
+        widget=forms.CheckboxSelectMultiple,
+        initial=working_days,
+        label="Days",
     )
     pool = forms.ModelMultipleChoiceField(
         queryset=Mailbox.objects.none(),

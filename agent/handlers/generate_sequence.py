@@ -13,7 +13,7 @@ from agent.models import Draft, DraftStatus, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
 from agent.services.usage import record_usage
-from agent.writers import brief_for, write_sequence
+from agent.writers import brief_for, write_sequence, writer_name
 from campaigns.models import CampaignStatus, Enrollment, EnrollmentStatus
 from campaigns.services import enrollment as enrollments
 
@@ -89,6 +89,6 @@ def _log(
         task=task.id,
         lead=enrollment.lead,
         message=f"Wrote {len(made)} mails for {enrollment.lead.name}.",
-        reasoning=f"Written by {model}. {told}{' '.join(notes)}".strip(),
+        reasoning=f"Written by {writer_name(model)}. {told}{' '.join(notes)}".strip(),
         details={"drafts": [str(draft.pk) for draft in made], "campaign": str(enrollment.campaign_id)},
     )

@@ -12,7 +12,7 @@ from agent.models import Draft, DraftStatus, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
 from agent.services.usage import record_usage
-from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer
+from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer, writer_name
 from campaigns.models import Enrollment, InboundMessage
 from campaigns.services import inbound as inbox
 from leads.models import CLOSED_STATUSES
@@ -94,6 +94,6 @@ def _log(task: ClaimedTask, draft: Draft, model: str) -> None:
         task=task.id,
         lead=draft.lead_id,
         message=f"Wrote an answer to {draft.lead.name}.",
-        reasoning=f"Written by {model}.",
+        reasoning=f"Written by {writer_name(model)}.",
         details={"draft": str(draft.pk)},
     )

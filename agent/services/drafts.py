@@ -13,6 +13,7 @@ from agent.models import AgentTask, Draft, DraftStatus, LogType
 from agent.services import revisions
 from agent.services.log import log
 from agent.writers import Written, WrittenMail
+from agent.writers.offline import MAX_SUBJECT, clip
 from campaigns.models import Enrollment, EnrollmentStatus, InboundMessage, Mailbox, Message, StopReason
 from campaigns.rendering import content_hash
 from campaigns.services import enrollment as enrollments
@@ -147,7 +148,9 @@ def edit_draft(*, draft: Draft, version: int, subject: str, body: str, by: User)
         raise DomainError("subject: is empty; write one.", field="subject")
     if not body.strip():
         raise DomainError("body: is empty; write something, or reject the draft.", field="body")
-    sentences = revisions.regroup(draft.sentences, body)
+    mailbox, before = mailbox_of(draft), draft.subject
+    sentences = revisions.recheck(draft, mailbox, body)
+    judged = revisions.judge(draft, sentences, subject)
     changed = (
         Draft.objects.for_org(draft.org_id)
         .filter(pk=draft.pk, version=version, status__in=OPEN)
@@ -156,18 +159,40 @@ def edit_draft(*, draft: Draft, version: int, subject: str, body: str, by: User)
             message_body=body,
             sentences=sentences,
             has_unsupported=any(s["personal"] and not s["supported"] for s in sentences),
+            quality_score=judged.score,
+            quality_reasons=list(judged.reasons),
             version=version + 1,
-            content_hash=content_hash(
-                from_email=mailbox_of(draft).email, to_email=draft.lead.email, subject=subject, body=body
-            ),
+            content_hash=_hash(draft, mailbox, subject, body),
             updated_at=clock.now(),
         )
     )
     if not changed:
         raise _moved_on(draft)
     draft.refresh_from_db()
+    if draft.step_number == 1 and subject != before:
+        _follow_subject(draft, mailbox, before)
     _log(draft, LogType.APPROVAL, f"{by.display_name} edited “{draft.subject}”", "draft.edited", actor=by)
     return draft
+
+
+def _hash(draft: Draft, mailbox: Mailbox, subject: str, body: str) -> str:
+    return content_hash(from_email=mailbox.email, to_email=draft.lead.email, subject=subject, body=body)
+
+
+def _follow_subject(first: Draft, mailbox: Mailbox, before: str) -> None:
+    """Follow-ups answer the first mail: those that wait as "Re: <its old subject>" take its new one."""
+    for draft in sequence_of(first):
+        if draft.pk == first.pk or not draft.subject.startswith(
+            clip(f"Re: {before}", MAX_SUBJECT).rstrip("…")
+        ):
+            continue
+        subject = clip(f"Re: {first.subject}", MAX_SUBJECT)
+        Draft.objects.for_org(first.org_id).filter(pk=draft.pk, status__in=OPEN).update(
+            subject=subject,
+            version=draft.version + 1,
+            content_hash=_hash(draft, mailbox, subject, draft.message_body),
+            updated_at=clock.now(),
+        )
 
 
 @transaction.atomic

@@ -269,6 +269,37 @@ def test_sentences_that_went_lose_their_facts() -> None:
     assert not any(p["fact_ids"] for p in pieces)
 
 
+def test_a_persons_claim_about_the_reader_is_marked_too(draft: Draft, alice: Any) -> None:
+    body = "Hi Ada,\n\nCongratulations on your 40 million dollar round in August 2026! Shall we talk?"
+    edit_draft(draft=draft, version=1, subject="New", body=body, by=alice)
+    assert draft.has_unsupported
+    marked = [s for s in draft.sentences if not s["supported"]]
+    assert [s["text"].strip() for s in marked] == [
+        "Congratulations on your 40 million dollar round in August 2026!"
+    ]
+    assert "Your words" in marked[0]["note"]
+    assert any("without a fact" in reason for reason in draft.quality_reasons)
+    failed = approve_many(drafts=[(draft, 2)], by=alice)
+    assert "rests on no fact" in failed[0][1]
+    approve_draft(draft=draft, version=2, by=alice)  # seen, and approved all the same
+
+
+def test_a_persons_plain_words_are_theirs(draft: Draft, alice: Any) -> None:
+    edit_draft(draft=draft, version=1, subject="New", body="Hi Ada,\n\nShall we talk on the phone?", by=alice)
+    assert not draft.has_unsupported
+
+
+def test_follow_ups_take_the_first_mails_new_subject(in_org: Any, alice: Any) -> None:
+    enrollment = make_enrollment(in_org)
+    written = write_sequence(make_brief())
+    made = drafts.create_sequence(org=in_org, enrollment=enrollment, written=written)
+    edit_draft(draft=made[0], version=1, subject="Loading docks", body=made[0].message_body, by=alice)
+    later = Draft.objects.filter(step_number__gt=1)
+    assert set(later.values_list("subject", "version")) == {("Re: Loading docks", 2)}
+    second = later.select_related("org", "lead", "enrollment__mailbox", "campaign").get(step_number=2)
+    approve_draft(draft=second, version=2, by=alice)
+
+
 def test_wholly_new_words_are_a_persons() -> None:
     assert [p["note"] for p in regroup(SENTENCES, "Something else.")] == [BY_PERSON]
 

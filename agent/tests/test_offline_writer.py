@@ -80,10 +80,30 @@ def test_news_comes_before_the_general() -> None:
     assert [f.id for f in offline.usable_facts(FACTS[::-1])] == [NEWS_ID, ABOUT_ID]
 
 
+def test_what_is_about_the_reader_is_said_to_the_reader() -> None:
+    facts = (
+        fact(
+            "Maya Lindqvist wrote “Why we count pallets twice” on 3 November 2026", category="recent_activity"
+        ),
+    )
+    body = offline.write(make_brief(facts=facts)).mails[0].body
+    assert "you wrote “Why we count pallets twice”" in body
+    assert "Maya Lindqvist" not in body
+
+
+def test_what_cannot_be_said_to_the_reader_is_left_out() -> None:
+    facts = (fact("Maya Lindqvist runs the depot and she writes a blog", category="recent_activity"),)
+    assert offline.usable_facts(facts, "Maya Lindqvist") == []
+
+
 def test_the_same_news_from_two_pages_is_told_once() -> None:
     twice = (
         *FACTS,
-        fact("Brightwave opened its second depot, in Malmö, in September 2026", pk=UUID(int=7), category="company_info"),
+        fact(
+            "Brightwave opened its second depot, in Malmö, in September 2026",
+            pk=UUID(int=7),
+            category="company_info",
+        ),
     )
     assert [f.id for f in offline.usable_facts(twice)] == [NEWS_ID, ABOUT_ID]
 

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from agent import llm
-from agent.forms import ConfigForm
+from agent.forms import NOT_CONNECTED, ConfigForm
 from agent.models import Agent, AgentLog, AgentTask, LogType, TaskStatus
 from agent.services import control
 from agent.status import agent_status
@@ -43,13 +43,18 @@ def _save(request: OrgRequest) -> HttpResponse:
     form = ConfigForm(request.POST, instance=type(config)(pk=config.pk, org=request.org))
     if form.is_valid():
         try:
-            control.update_config(org=request.org, by=request.user, **form.cleaned_data)
+            control.update_config(org=request.org, by=request.user, **_connected(form.cleaned_data))
         except DomainError as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
     if form.errors:
         return _page(request, form, status=422)
     messages.success(request, "Settings saved. They hold from the next action on.")
     return redirect("agent:control_center")
+
+
+def _connected(values: dict[str, Any]) -> dict[str, Any]:
+    """What the form really asks; what nothing acts on yet keeps its stored value."""
+    return {name: value for name, value in values.items() if name not in NOT_CONNECTED}
 
 
 def _page(request: OrgRequest, form: ConfigForm, status: int = 200) -> HttpResponse:

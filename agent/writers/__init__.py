@@ -25,7 +25,13 @@ __all__ = [
     "sender_values",
     "write_answer",
     "write_sequence",
+    "writer_name",
 ]
+
+
+def writer_name(model: str) -> str:
+    """Who wrote, as people are told: the template writer, or the model's name."""
+    return "the template writer" if model == offline.MODEL else model
 
 
 def write_sequence(brief: Brief) -> Written:

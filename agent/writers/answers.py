@@ -67,6 +67,7 @@ def write_model(answer: AnswerBrief) -> Written:
         check=check,
         temperature=0.4,
         purpose=version,
+        model=answer.brief.model,
     )
     written = written_from(result, version)
     mail = written.mails[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.models import AgentConfig
 from agent.writers.types import Brief, FactBrief, StepBrief
 from campaigns.models import Campaign, Enrollment, Mailbox, SequenceStep
 from leadpilot.orgs.models import Organization
@@ -16,6 +17,7 @@ def brief_for(enrollment: Enrollment, *, feedback: str = "") -> Brief:
     steps = SequenceStep.objects.for_org(enrollment.org_id).filter(
         campaign=enrollment.campaign, channel="email"
     )
+    config = AgentConfig.objects.for_org(enrollment.org_id).first() or AgentConfig()
     return Brief(
         lead=lead_values(enrollment.lead),
         company=company_values(enrollment.lead),
@@ -24,6 +26,8 @@ def brief_for(enrollment: Enrollment, *, feedback: str = "") -> Brief:
         sender=sender_values(enrollment.org, enrollment.mailbox),
         campaign=campaign_values(enrollment.campaign),
         feedback=feedback,
+        model=config.llm_model,
+        temperature=config.temperature,
     )
 
 

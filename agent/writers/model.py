@@ -55,6 +55,8 @@ def write(brief: Brief) -> Written:
         output_type=SequenceOut,
         check=check,
         purpose=version,
+        model=brief.model,
+        temperature=brief.temperature,
     )
     return written_from(answer, version)
 

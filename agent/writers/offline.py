@@ -11,6 +11,7 @@ from rapidfuzz import fuzz
 
 from agent.writers import phrases
 from agent.writers.types import Brief, FactBrief, Sentence, StepBrief, Written, WrittenMail
+from leads.research.sentences import addressed, as_clause
 
 MODEL = "offline"
 PROMPT_VERSION = "offline-1"
@@ -18,9 +19,6 @@ MAX_SUBJECT = 50
 MAX_WORDS = 150
 LONGEST_STATEMENT = 170
 SAME = 72  # of 100, by shared words: from here on two statements tell the same
-_ARTICLE = re.compile(
-    r"^(?:The|A|An|Its|Their|In|On|At|Since|For|From|By|With|This|These|More|Most|Over|About)(?= )"
-)
 
 # What makes the best opening, best first. A person's own role is nothing to tell them.
 OPENERS = (
@@ -37,7 +35,7 @@ OPENERS = (
 
 def write(brief: Brief) -> Written:
     """A mail for each step of the brief. The same brief always gives the same text."""
-    facts = usable_facts(brief.facts)
+    facts = usable_facts(brief.facts, brief.lead.get("name", ""))
     first_subject = subject_for(brief)
     mails = []
     for index, step in enumerate(brief.steps):
@@ -47,7 +45,7 @@ def write(brief: Brief) -> Written:
     return Written(mails=tuple(mails), model=MODEL, prompt_version=PROMPT_VERSION)
 
 
-def usable_facts(facts: Sequence[FactBrief]) -> list[FactBrief]:
+def usable_facts(facts: Sequence[FactBrief], name: str = "") -> list[FactBrief]:
     """Facts fit to be mentioned: of a telling kind, sure enough, short enough; best first."""
     fit = [
         fact
@@ -55,6 +53,7 @@ def usable_facts(facts: Sequence[FactBrief]) -> list[FactBrief]:
         if fact.category in OPENERS
         and fact.confidence >= 0.5
         and 20 <= len(fact.statement) <= LONGEST_STATEMENT
+        and clause_for(fact, name) is not None
     ]
     best_first = sorted(fit, key=lambda fact: (OPENERS.index(fact.category), -fact.confidence, str(fact.id)))
     return [fact for place, fact in enumerate(best_first) if not _said_before(fact, best_first[:place])]
@@ -111,7 +110,9 @@ def _opening(brief: Brief, step: StepBrief, fact: FactBrief | None, index: int) 
         return [Sentence(f"{_fill(phrases.OPEN_WITHOUT_FACT[step.type], brief, f'open{index}')}\n\n")]
     lead_in = _fill(phrases.OPEN_WITH_FACT[step.type], brief, f"open{index}", site=site_of(fact))
     return [
-        Sentence(f"{lead_in} {_clause(fact.statement)}.", (str(fact.id),), personal=True),
+        Sentence(
+            f"{lead_in} {clause_for(fact, brief.lead.get('name', ''))}.", (str(fact.id),), personal=True
+        ),
         Sentence(f" {_fill(phrases.BRIDGES[step.type], brief, f'bridge{index}')}\n\n"),
     ]
 
@@ -130,7 +131,7 @@ def _middle(brief: Brief, step: StepBrief, index: int) -> list[Sentence]:
 
 def _postscript(brief: Brief, step: StepBrief, spare: FactBrief | None) -> Sentence:
     if spare is not None:
-        text = f"P.S. I also read on {site_of(spare)} that {_clause(spare.statement)}.\n"
+        text = f"P.S. I also read on {site_of(spare)} that {clause_for(spare, brief.lead.get('name', ''))}.\n"
         return Sentence(text, (str(spare.id),), personal=True)
     return Sentence(f"P.S. {_fill(phrases.POSTSCRIPTS[step.type], brief, 'ps')}\n")
 
@@ -158,10 +159,12 @@ def site_of(fact: FactBrief) -> str:
     return host.removeprefix("www.")
 
 
-def _clause(statement: str) -> str:
-    """A statement fit to follow “that”: without its full stop, its article small."""
-    clause = " ".join(statement.split()).rstrip(".!… ")
-    return _ARTICLE.sub(lambda match: match.group(0).lower(), clause)
+def clause_for(fact: FactBrief, name: str) -> str | None:
+    """The fact as it follows “that”, said to the lead: “you wrote …” for what is about them. None when that is unsure."""
+    statement = " ".join(fact.statement.split()).rstrip(".!… ")
+    if name and name in statement:
+        return addressed(statement, name)
+    return as_clause(statement)
 
 
 def _sentences(text: str) -> list[str]:

@@ -43,6 +43,8 @@ class Brief:
     sender: Mapping[str, str]  # from_name, email, company, offer, voice, website
     campaign: Mapping[str, str]  # name, goal, offer, tone, call_to_action, audience
     feedback: str = ""  # what a person asked for when regenerating
+    model: str = ""  # the organization's choice; empty for the configured default
+    temperature: float = 0.7
 
     @property
     def fact_ids(self) -> frozenset[str]:
