@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-compile
+TEST_PROCESSES ?= 2
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
 .PHONY: run setup test lint format typecheck deps deps-dev clean-database
@@ -20,7 +21,7 @@ setup: deps
 test: deps-dev lint
 	@$(PY) manage.py check
 	@$(PY) manage.py makemigrations --check --dry-run
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(TEST_PROCESSES) $(ARGS)
 
 lint: deps-dev
 	@$(VENV)/bin/lint-imports
