@@ -192,25 +192,28 @@ def advance(*, message: Message) -> None:
     """A step really left: plan the next one in working days, or complete the sequence. Repeating changes nothing."""
     if message.enrollment_id is None or message.email_sequence is None or message.in_reply_to_id is not None:
         return
-    enrollment = (
-        Enrollment.objects.for_org(message.org_id)
-        .select_related("campaign", "lead", "org")
-        .get(pk=message.enrollment_id)
+    campaign = message.campaign
+    assert campaign is not None, "a step belongs to a campaign"
+    rows = Enrollment.objects.for_org(message.org_id).filter(
+        pk=message.enrollment_id, next_step=message.email_sequence
     )
-    fresh = _one(enrollment).filter(status__in=RUNNING, next_step=message.email_sequence)
     sent_at = message.sent_at or clock.now()
-    step = _next_step(message.org_id, enrollment.campaign_id, message.email_sequence)
+    step = _next_step(message.org_id, campaign.pk, message.email_sequence)
     if step is None:
-        fresh.update(
+        rows.filter(status__in=RUNNING).update(
             status=EnrollmentStatus.COMPLETED,
             next_step_at=None,
             next_reason=f"The last mail left on {sent_at:%d %B %Y}.",
             finished_at=clock.now(),
         )
         return
-    window = windows.window_for(enrollment.campaign, enrollment.lead, enrollment.org)
+    window = windows.window_for(campaign, message.lead, message.org)
     due = windows.add_working_days(sent_at, step.delay_days, window)
-    fresh.update(next_step=step.number, next_step_at=due, next_reason=_why_then(step, message, window, due))
+    why = _why_then(step, message, window, due)
+    active = rows.filter(status=EnrollmentStatus.ACTIVE)
+    if not active.update(next_step=step.number, next_step_at=due, next_reason=why):
+        # What paused it is worth more than when it would go on.
+        rows.filter(status=EnrollmentStatus.PAUSED).update(next_step=step.number, next_step_at=due)
 
 
 def _next_step(org_id: UUID, campaign_id: UUID, after: int) -> SequenceStep | None:

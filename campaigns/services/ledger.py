@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -328,20 +329,20 @@ def finish(claim: Claim, result: Result) -> str:
         message = (
             Message.objects.for_org(claim.org_id)
             .select_for_update(of=("self",))
-            .select_related(*clearance.RELATED)
+            .select_related("org", "lead", "campaign", "enrollment")
+            .defer("raw", "clearance")
             .filter(**claim.fence(), status__in=[MessageStatus.SENDING, MessageStatus.UNKNOWN])
             .first()
         )
         if message is None:
             return ""
-        late = message.status == MessageStatus.UNKNOWN
-        if not late or result.outcome is Outcome.SENT:
+        status: str = message.status
+        if status == MessageStatus.SENDING or result.outcome is Outcome.SENT:
             _close_attempt(claim, result)
-            _FINISH[result.outcome](message, result)
+            status = _FINISH[result.outcome](message, result)
         failpoints.hit("ledger.before_finish_commit")
-        message.refresh_from_db(fields=["status"])
     failpoints.hit("ledger.after_finish")
-    return str(message.status)
+    return str(status)
 
 
 def _close_attempt(claim: Claim, result: Result) -> None:
@@ -361,64 +362,68 @@ def _one(message: Message):  # type: ignore[no-untyped-def]
     return Message.objects.for_org(message.org_id).filter(pk=message.pk)
 
 
-def _finish_sent(message: Message, result: Result) -> None:
-    now = clock.now()
-    move(messages=_one(message), to=MessageStatus.SENT, reason=result.text, sent_at=now, lease_until=None)
-    message.refresh_from_db(fields=["status", "sent_at"])
+def _end(message: Message, to: MessageStatus, reason: str, **fields: Any) -> None:
+    """The message's new status, in the database and on the object; nobody holds it any more."""
+    fields["lease_until"] = None
+    move(messages=_one(message), to=to, reason=reason, **fields)
+    for name, value in (("status", to), ("status_reason", reason), *fields.items()):
+        setattr(message, name, value)
+
+
+def _finish_sent(message: Message, result: Result) -> str:
+    _end(message, MessageStatus.SENT, result.text, sent_at=clock.now())
     outcomes.sent(message=message, proof=f"{result.code} {result.text}")
+    return MessageStatus.SENT
 
 
-def _finish_retry(message: Message, result: Result) -> None:
+def _finish_retry(message: Message, result: Result) -> str:
     wait = back_off(message.attempts)
     reason = f"Not sent ({result.phase}): {result.text}"
     _requeue(message, clock.now() + wait, reason)
+    return MessageStatus.QUEUED
 
 
-def _finish_deferred(message: Message, result: Result) -> None:
+def _finish_deferred(message: Message, result: Result) -> str:
     at = clock.now() + back_off(message.attempts)
-    _defer(message, at, f"The receiving server asked to wait: {result.code} {result.text}")
+    return _defer(message, at, f"The receiving server asked to wait: {result.code} {result.text}")
 
 
-def _defer(message: Message, at: datetime, reason: str) -> None:
-    move(
-        messages=_one(message),
-        to=MessageStatus.DEFERRED,
-        reason=reason,
-        scheduled_for=at,
-        reserved=[],
-        lease_until=None,
-    )
-    quota.give_back(org_id=message.org_id, taken=message.reserved)
+def _defer(message: Message, at: datetime, reason: str) -> str:
+    taken = message.reserved
+    _end(message, MessageStatus.DEFERRED, reason, scheduled_for=at, reserved=[])
+    quota.give_back(org_id=message.org_id, taken=taken)
     record_event(message=message, kind="deferred", key=f"deferred:{message.attempts}", reason=reason)
+    return MessageStatus.DEFERRED
 
 
-def _finish_refused(message: Message, result: Result) -> None:
+def _finish_refused(message: Message, result: Result) -> str:
     said = f"{result.code} {result.text}"
     fault = classify(code=result.code, enhanced=result.enhanced, text=result.text, phase=result.phase)
     if fault is Fault.TEMPORARY:
-        _finish_deferred(message, result)
-    elif fault is Fault.OURS:
+        return _finish_deferred(message, result)
+    if fault is Fault.OURS:
         _defer(message, clock.now() + back_off(message.attempts), f"Kept, the mailbox was refused: {said}")
         outcomes.mailbox_at_fault(
             org_id=message.org_id,
             mailbox_id=message.mailbox_id,
             said=f"The receiving server refuses mail from this mailbox or its domain: {said}",
         )
-    else:
-        move(messages=_one(message), to=MessageStatus.REFUSED, reason=said, reserved=[], lease_until=None)
-        quota.give_back(org_id=message.org_id, taken=message.reserved)
-        message.refresh_from_db(fields=["status"])
-        outcomes.refused(message=message, fault=fault, said=said)
+        return MessageStatus.DEFERRED
+    taken = message.reserved
+    _end(message, MessageStatus.REFUSED, said, reserved=[])
+    quota.give_back(org_id=message.org_id, taken=taken)
+    outcomes.refused(message=message, fault=fault, said=said)
+    return MessageStatus.REFUSED
 
 
-def _finish_unknown(message: Message, result: Result) -> None:
+def _finish_unknown(message: Message, result: Result) -> str:
     said = f"The last dot was written, the answer was lost: {result.text}"
-    move(messages=_one(message), to=MessageStatus.UNKNOWN, reason=said, lease_until=None)
-    message.refresh_from_db(fields=["status"])
+    _end(message, MessageStatus.UNKNOWN, said)
     outcomes.unknown(message=message, said=said)
+    return MessageStatus.UNKNOWN
 
 
-_FINISH = {
+_FINISH: dict[Outcome, Callable[[Message, Result], str]] = {
     Outcome.SENT: _finish_sent,
     Outcome.RETRY: _finish_retry,
     Outcome.DEFERRED: _finish_deferred,

@@ -24,8 +24,8 @@ from campaigns.services import enrollment
 from campaigns.services.transitions import record_event
 from leadpilot.lib import clock
 from leadpilot.orgs.services import notify
-from leads.models import Lead, LeadStatus, SuppressionReason
-from leads.services.leads import set_status
+from leads.models import Lead, SuppressionReason
+from leads.services.leads import note_mailed
 from leads.services.suppression import suppress
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ BOUNCE_WINDOW = timedelta(days=7)
 BOUNCE_LEAST = 20  # sent mails before a rate means anything
 BOUNCE_MOST = 0.05  # above this the mailbox's good name is at risk
 SOFT_BOUNCES = 3
-_BEFORE_MAIL = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.SKIPPED)
 _LISTENERS: list[Listener] = []
 
 
@@ -65,10 +64,7 @@ def sent(*, message: Message, proof: str) -> None:
     )
     if message.thread_id:
         Thread.objects.for_org(message.org_id).filter(pk=message.thread_id).update(last_message_at=at)
-    lead = Lead.objects.for_org(message.org_id).select_for_update(no_key=True).get(pk=message.lead_id)
-    if lead.status in _BEFORE_MAIL:
-        set_status(lead=lead, status=LeadStatus.EMAILED)
-    Lead.objects.for_org(message.org_id).filter(pk=lead.pk).update(last_interaction_at=at)
+    note_mailed(org_id=message.org_id, lead_id=message.lead_id, at=at)
     enrollment.advance(message=message)
     _tell(message)
 

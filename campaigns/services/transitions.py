@@ -22,8 +22,8 @@ def move(*, messages: QuerySet[Message], to: str, reason: str = "", **fields: An
     return messages.filter(status__in=sources(to)).update(status=to, status_reason=reason, **fields)
 
 
-def record_event(*, message: Message, kind: str, key: str = "", **data: Any) -> bool:
-    """Append an event once per key (default: its kind); True when it is new."""
+def record_event(*, message: Message, kind: str, key: str = "", **data: Any) -> None:
+    """Append an event, once per key (default: its kind)."""
     event = MessageEvent(
         org_id=message.org_id,
         message=message,
@@ -32,11 +32,7 @@ def record_event(*, message: Message, kind: str, key: str = "", **data: Any) -> 
         data=data,
         happened_at=clock.now(),
     )
-    before = MessageEvent.objects.for_org(message.org_id).filter(message=message, dedupe_key=event.dedupe_key)
-    if before.exists():
-        return False
     MessageEvent.objects.bulk_create([event], ignore_conflicts=True)
-    return True
 
 
 def cancel(*, messages: QuerySet[Message], reason: str) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Value, When
 
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs import services as orgs
@@ -105,6 +108,15 @@ def set_status(*, lead: Lead, status: str, skip_reason: str = "") -> bool:
     )
     lead.refresh_from_db(fields=["status", "skip_reason"])
     return bool(moved)
+
+
+def note_mailed(*, org_id: UUID, lead_id: UUID, at: datetime) -> None:
+    """A mail has left: the lead is `emailed`, unless it has come further already. One statement, for every mail sent."""
+    early = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.SKIPPED)
+    Lead.objects.for_org(org_id).filter(pk=lead_id).update(
+        status=Case(When(status__in=early, then=Value(LeadStatus.EMAILED)), default=F("status")),
+        last_interaction_at=at,
+    )
 
 
 @transaction.atomic
