@@ -28,9 +28,11 @@ MAY_ACT = """(SELECT EXISTS (
     SELECT FROM orgs_organization o JOIN agent_agentconfig c ON c.org_id = o.id
      WHERE o.id = %(org)s AND o.halted_at IS NULL AND c.is_enabled AND c.status = 'running'))"""
 
+
 # A task that was claimed before is claimed alone: it may be the one that kills its worker, and those beside it in a
 # batch would be counted as dead with it.
-_CLAIM = f"""
+def _claim_sql(place: str) -> str:
+    return f"""
 WITH again AS (
     SELECT id FROM agent_agenttask
      WHERE org_id = %(org)s AND status = 'pending' AND attempts > 0 AND scheduled_for <= %(now)s
@@ -39,7 +41,7 @@ WITH again AS (
 ), fresh AS (
     SELECT id FROM agent_agenttask
      WHERE org_id = %(org)s AND status = 'pending' AND attempts = 0 AND scheduled_for <= %(now)s
-       AND (task_type = ANY(%(quiet)s) OR {MAY_ACT}) AND NOT EXISTS (SELECT FROM again)
+       AND (task_type = ANY(%(quiet)s) OR {MAY_ACT}) AND NOT EXISTS (SELECT FROM again) {place}
      ORDER BY priority DESC, scheduled_for LIMIT %(size)s FOR UPDATE SKIP LOCKED
 ), picked AS (SELECT id FROM again UNION ALL SELECT id FROM fresh)
 UPDATE agent_agenttask t
@@ -50,6 +52,10 @@ RETURNING t.priority, t.scheduled_for, t.id, t.org_id, t.task_type, t.lead_id, t
           t.inbox_message_id, t.agent_id, t.approved_by_id, t.attempts, t.retry_count, t.max_retries, t.lease_owner,
           t.input_data::text
 """  # noqa: S608 - constants only
+
+
+_CLAIM = _claim_sql("")
+_CLAIM_ON = _claim_sql("AND priority = %(priority)s AND scheduled_for >= %(onwards)s")
 _RENEW = """
 UPDATE agent_agenttask SET lease_until = clock_timestamp() + %(lease)s * interval '1 second'
  WHERE org_id = %(org)s AND id = ANY(%(ids)s::uuid[]) AND lease_owner = %(owner)s AND status = 'running' RETURNING id
@@ -68,7 +74,8 @@ UPDATE agent_agenttask t
    SET status = 'completed', output_data = done.output::jsonb, error_message = '', lease_owner = '', lease_until = NULL,
        completed_at = %(now)s, updated_at = %(now)s
   FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(outputs)s::text[]) AS done (id, attempt, output)
- WHERE t.org_id = %(org)s AND t.id = done.id AND t.status = 'running' AND t.lease_owner = %(owner)s
+ WHERE t.id = ANY(%(ids)s::uuid[]) AND t.id = done.id
+   AND t.org_id = %(org)s AND t.status = 'running' AND t.lease_owner = %(owner)s
    AND t.attempts = done.attempt
 RETURNING t.id
 """
@@ -99,8 +106,11 @@ def new_owner() -> str:
     return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:12]}"
 
 
-def claim(org_id: UUID, owner: str, size: int) -> list[ClaimedTask]:
-    """Take up to `size` due tasks, most urgent first; none that acts while the organization is stopped."""
+def claim(org_id: UUID, owner: str, size: int, *, after: ClaimedTask | None = None) -> list[ClaimedTask]:
+    """Take up to `size` due tasks, most urgent first; none that acts while the organization is stopped.
+
+    With `after`, the search begins at that task's place in the queue: it finds no more urgent ones.
+    """
     params = {
         "now": clock.now(),
         "quiet": [str(kind) for kind in QUIET_TYPES],
@@ -108,11 +118,13 @@ def claim(org_id: UUID, owner: str, size: int) -> list[ClaimedTask]:
         "owner": owner,
         "lease": LEASE_SECONDS,
     }
-    rows = sorted(
-        sql.run(org_id, _CLAIM, params, durable=False, along_index=True),
-        key=lambda row: (-row[0], row[1], row[2]),
-    )
-    return [ClaimedTask(*(*row[2:-1], json.loads(row[-1]))) for row in rows]
+    statement = _CLAIM
+    if after is not None:
+        statement = _CLAIM_ON
+        params |= {"priority": after.priority, "onwards": after.scheduled_for}
+    rows = sql.run(org_id, statement, params, durable=False, along_index=True)
+    rows.sort(key=lambda row: (-row[0], row[1], row[2]))
+    return [ClaimedTask(*(*row[2:-1], json.loads(row[-1]), row[0], row[1])) for row in rows]
 
 
 def may_act(org_id: UUID) -> bool:
@@ -163,7 +175,7 @@ def complete(done: Sequence[tuple[ClaimedTask, dict[str, Any] | None]]) -> list[
         "owner": done[0][0].owner,
         "now": clock.now(),
     }
-    mine = {row[0] for row in sql.run(done[0][0].org_id, _COMPLETE, params, durable=False)}
+    mine = {row[0] for row in sql.run(done[0][0].org_id, _COMPLETE, params, durable=False, along_index=True)}
     return [task for task, _ in done if task.id not in mine]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,8 @@ class ClaimedTask:
     max_failures: int
     owner: str
     input_data: dict[str, Any] = field(default_factory=dict)
+    priority: int = 0
+    scheduled_for: datetime | None = None
     stopping: Event = field(default_factory=Event, compare=False, repr=False)
 
     def still_wanted(self) -> bool:

@@ -14,6 +14,7 @@ from django.db import close_old_connections, connection
 
 from agent.engine import claims
 from agent.engine.errors import LeaseLost, TaskFailed, TaskLater, TaskNeedsApproval, TaskRetry
+from agent.engine.feed import Feed
 from agent.engine.keeper import Keeper
 from agent.engine.outcome import give_up, report_lost, report_parked
 from agent.engine.queue import DRAIN_JOB
@@ -40,8 +41,9 @@ def drain(org_id: UUID | str, *, seconds: float | None = None) -> int:
     org_id, owner, ends = UUID(str(org_id)), claims.new_owner(), time.monotonic() + (seconds or DRAIN_SECONDS)
     report_parked(org_id, claims.reap(org_id).parked)
     ran, size, has_help = 0, 1, False
+    feed = Feed(org_id, owner)
     with Keeper(org_id, owner) as keeper:
-        while batch := claims.claim(org_id, owner, size):
+        while batch := feed.next(size):
             if len(batch) == size and not has_help:
                 jobs.wake(DRAIN_JOB, org_id)
                 has_help = True

@@ -133,6 +133,42 @@ def test_urgent_tasks_come_first(running_org: Any, handler: Any) -> None:
     assert order == ["now", "later"]
 
 
+def test_an_urgent_task_is_found_within_a_second_of_a_long_queue(running_org: Any, handler: Any) -> None:
+    order: list[str] = []
+
+    def do(task: engine.ClaimedTask) -> dict[str, Any]:
+        if not order:
+            submit(running_org, input_data={"name": "urgent"}, priority=5)
+        order.append(task.input_data.get("name", ""))
+        time.sleep(0.02)
+        return {}
+
+    handler(do)
+    with org_context(running_org.pk):
+        long = [AgentTask(org=running_org, task_type=TaskType.REPORT) for _ in range(200)]
+        engine.submit_many(org=running_org, tasks=long)
+    engine.drain(running_org.pk, seconds=4)
+    assert "urgent" in order
+    assert order.index("urgent") < len(order) - 1
+
+
+def test_a_drain_that_goes_on_from_its_place_leaves_nothing_behind(running_org: Any, handler: Any) -> None:
+    """Tasks that come in earlier in the queue than the drain's place are found when it looks from the top."""
+    names = iter(range(100))
+
+    def do(task: engine.ClaimedTask) -> dict[str, Any]:
+        if (number := next(names)) < 3:
+            submit(running_org, scheduled_for=clock.now() - timedelta(days=number + 1))
+        return {}
+
+    handler(do)
+    for _ in range(7):
+        submit(running_org)
+    engine.drain(running_org.pk)
+    with org_context(running_org.pk):
+        assert AgentTask.objects.for_org(running_org).filter(status=TaskStatus.COMPLETED).count() == 10
+
+
 def test_many_threads_do_each_of_many_tasks_once(running_org: Any, handler: Any) -> None:
     counts: dict[Any, int] = {}
     guard = threading.Lock()
