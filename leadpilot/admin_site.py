@@ -16,4 +16,4 @@ class LeadPilotAdminSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Superusers only: the console reads over organizations."""
-        return bool(request.user.is_active and request.user.is_superuser)  # type: ignore[union-attr]
+        return bool(request.user.is_active and request.user.is_superuser)

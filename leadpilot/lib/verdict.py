@@ -85,5 +85,9 @@ def combine(verdicts: Iterable[Verdict]) -> Verdict:
     strictest = max((verdict.outcome for verdict in seen), key=_STRICTNESS.__getitem__)
     reasons = tuple(reason for verdict in seen for reason in verdict.reasons)
     waits = [v.until for v in seen if v.outcome is Outcome.DEFER]
-    until = max((w for w in waits if w), default=None) if strictest is Outcome.DEFER and None not in waits else None
+    until = (
+        max((w for w in waits if w), default=None)
+        if strictest is Outcome.DEFER and None not in waits
+        else None
+    )
     return Verdict(strictest, reasons, until)

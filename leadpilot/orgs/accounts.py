@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Lands people on Today; those without an organization on the page that makes one."""
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:

@@ -41,7 +41,7 @@ class OrgMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: OrgRequest) -> HttpResponse:
-        request.org = request.membership = None
+        request.org = request.membership = None  # type: ignore[assignment]
         if request.path.startswith("/admin/") or not request.user.is_authenticated:
             return self.get_response(request)
         membership = self._membership(request)

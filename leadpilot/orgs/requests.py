@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class OrgRequest(HttpRequest):
     """A request of a signed-in member; `org` and `membership` are set by OrgMiddleware."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     org: Organization
     membership: Membership
     htmx: HtmxDetails

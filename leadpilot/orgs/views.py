@@ -17,7 +17,7 @@ from leadpilot.orgs import services
 from leadpilot.orgs.access import get_or_404, member_required, public, role_required, signed_in
 from leadpilot.orgs.forms import NewOrganizationForm, OrganizationForm, RoleForm
 from leadpilot.orgs.middleware import SESSION_KEY
-from leadpilot.orgs.models import AuditEntry, Membership
+from leadpilot.orgs.models import AuditEntry, Membership, Role
 from leadpilot.orgs.requests import OrgRequest
 from leadpilot.orgs.tenancy import user_context
 
@@ -93,7 +93,7 @@ def _save_settings(request: OrgRequest) -> HttpResponse:
 def _settings_page(request: OrgRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:
     members = Membership.objects.filter(org=request.org).select_related("user").order_by("created_at")
     audit = AuditEntry.objects.for_org(request.org).select_related("actor").order_by("-created_at")[:30]
-    context = {"form": form, "members": members, "audit": audit, "roles": RoleForm().fields["role"].choices}
+    context = {"form": form, "members": members, "audit": audit, "roles": Role.choices}
     return render_page(request, "orgs/settings.html", context, status=status)
 
 

@@ -48,12 +48,18 @@ def test_every_route_declares_its_rule(path: str) -> None:
     assert getattr(OURS[path].callback, "required_role", None) is not None, f"{path} has no access decorator"
 
 
-WITH_ID = [path for path, pattern in OURS.items() if any(isinstance(c, UUIDConverter) for c in pattern.pattern.converters.values())]
+WITH_ID = [
+    path
+    for path, pattern in OURS.items()
+    if any(isinstance(c, UUIDConverter) for c in pattern.pattern.converters.values())
+]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", WITH_ID)
-def test_a_missing_id_is_404_for_every_method(path: str, other_org: Any, charlie: Any, client_for: Any) -> None:
+def test_a_missing_id_is_404_for_every_method(
+    path: str, other_org: Any, charlie: Any, client_for: Any
+) -> None:
     client: Client = client_for(charlie)
     url = address(path, OURS[path], new_id())
     statuses = {client.get(url).status_code, client.post(url).status_code}
