@@ -346,7 +346,9 @@ class TestSeveral:
         assert "edited meanwhile" in toast(self.bulk(owner, f"{draft.pk}:9"))["message"]
         assert messages_of(org) == 0
 
-    @pytest.mark.parametrize("item", ["", "x", "x:1", f"{new_id()}:1", "{pk}", "{pk}:-1", "{pk}:x"])
+    @pytest.mark.parametrize(
+        "item", ["", "x", "x:1", "01a1fe88-0000-7000-8000-000000000009:1", "{pk}", "{pk}:-1", "{pk}:x"]
+    )
     def test_nonsense_approves_nothing(self, owner: Client, org: Any, draft: Draft, item: str) -> None:
         response = self.bulk(owner, f"{draft.pk}:1", item.format(pk=draft.pk))
         assert response.status_code == 422
