@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from openpyxl import Workbook
 
 from leadpilot.orgs.tenancy import org_context
 from leads.models import Lead, LeadImport
@@ -120,3 +121,75 @@ def test_without_json_it_speaks_to_people(org, table):
     call_command("import_leads", str(path), "--org", "acme", stdout=out)
     assert "2 rows: 1 created, 0 updated, 0 skipped, 1 rejected." in out.getvalue()
     assert "Row 3, email: The email address is missing" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("Email=banana", "“banana” is not a field"),
+        ("Email", "Their column=field"),
+        ("=email", "Their column=field"),
+        ("Nowhere=email", "There is no column “Nowhere”; the columns are: name, email"),
+        ("email=", "No column holds email addresses"),
+    ],
+)
+def test_a_wrong_mapping_exits_with_2_and_says_what_is_known(org, table, pair, words):
+    with pytest.raises(CommandError, match=words) as caught:
+        run(table("name,email\nAda,ada@engine.example\n"), "--map", pair)
+    assert caught.value.returncode == 2
+    assert leads(org) == []
+
+
+def test_columns_without_a_meaning_are_kept_unless_they_are_left_out(org, table):
+    text = "name,email,Shoe size,Secret\nAda,ada@engine.example,38,hush\n"
+    run(table(text), "--map", "Secret=")
+    assert leads(org)[0].custom_fields == {"Shoe size": "38"}
+
+
+def test_existing_leads_can_be_left_alone(org, table):
+    path = table("name,email\nAda,ada@engine.example\n")
+    run(path)
+    result = run(table("name,email\nChanged,ada@engine.example\n"), "--skip-existing")
+    assert (result["updated"], result["skipped"]) == (0, 1)
+    assert leads(org)[0].name == "Ada"
+
+
+def test_a_workbook_is_imported(org, tmp_path):
+    book = Workbook()
+    book.active.append(["Vorname", "Nachname", "E-Mail", "Telefon"])
+    book.active.append(["Jürgen", "Groß", "j@gross.example", 4930123456])
+    book.active.append(["Ohne", "Adresse", None, None])
+    book.save(tmp_path / "leads.xlsx")
+    result = run(tmp_path / "leads.xlsx")
+    assert (result["created"], result["rejected"], result["errors"][0]["row"]) == (1, 1, 3)
+    assert (leads(org)[0].name, leads(org)[0].phone) == ("Jürgen Groß", "4930123456")
+
+
+def test_a_file_with_titles_only_is_an_import_of_nothing(org, table):
+    assert run(table("name,email\n")) == {
+        "created": 0,
+        "updated": 0,
+        "skipped": 0,
+        "rejected": 0,
+        "errors": [],
+    }
+
+
+def test_long_lists_of_problems_are_cut_for_people_not_for_programs(org, table):
+    path = table("name,email\n" + "Ada,nowhere\n" * 30)
+    out = StringIO()
+    call_command("import_leads", str(path), "--org", "acme", "--dry-run", stdout=out)
+    assert "30 would be rejected" in out.getvalue()
+    assert "and more; --json lists them all" in out.getvalue()
+    assert [error["row"] for error in run(path)["errors"]] == list(range(2, 32))
+
+
+def test_the_other_organization_stays_as_it_was(org, other_org, table):
+    run(table("name,email\nAda,ada@engine.example\n"))
+    assert leads(other_org) == []
+
+
+def test_odd_letters_and_quotes_come_back_in_the_json_as_they_are(org, table):
+    (error,) = run(table('name,email\nAda,"„nö"" 漢字"\n'))["errors"]
+    assert error["field"] == "email"
+    assert "漢字" in error["value"]
