@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Func, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.urls import reverse
 
 from leadpilot.orgs.models import AuditEntry, Organization
@@ -28,6 +28,7 @@ SCORES = {
     "0": ("Not scored", Q(score=0)),
 }
 MANY_TAGS = 40
+TAGGED = 2000
 
 
 def lead_list(
@@ -79,9 +80,14 @@ def status_counts(org: Organization) -> dict[str, int]:
 
 
 def tags_of(org: Organization) -> list[str]:
-    """The tags in use, in alphabetical order, at most `MANY_TAGS`."""
-    unnested = Lead.objects.for_org(org).exclude(tags=[]).annotate(tag=Func(F("tags"), function="unnest"))
-    return sorted(unnested.values_list("tag", flat=True).distinct()[:MANY_TAGS], key=str.lower)
+    """The tags of the newest `TAGGED` leads that have any, in alphabetical order, at most `MANY_TAGS`."""
+    newest = (
+        Lead.objects.for_org(org)
+        .exclude(tags=[])
+        .order_by("-created_at")
+        .values_list("tags", flat=True)[:TAGGED]
+    )
+    return sorted({tag for tags in newest for tag in tags}, key=str.lower)[:MANY_TAGS]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from leadpilot.lib.errors import DomainError
@@ -36,16 +37,20 @@ def lead_list(request: OrgRequest) -> HttpResponse:
         "id", "name", "email", "company", "title", "status", "score", "tags", "created_at", "org_id"
     )
     counts = queries.status_counts(request.org)
+    paginator = Paginator(leads, PAGE_SIZE)
+    filtered = any(filters[name] for name in FILTERS if name != "sort")
+    if not filtered:
+        paginator.count = counts[""]  # known already; counting again costs as much as the rest of the page
     context = {
-        "page": Paginator(leads, PAGE_SIZE).get_page(request.GET.get("page")),
+        "page": paginator.get_page(request.GET.get("page")),
         "filters": filters,
-        "filtered": any(filters[name] for name in FILTERS if name != "sort"),
+        "filtered": filtered,
         "views": [
             (s, label, counts.get(s, 0))
             for s, label in [("", "All"), *LeadStatus.choices]
             if counts.get(s) or s in ("", filters["status"])
         ],
-        "tags": queries.tags_of(request.org),
+        "tags": SimpleLazyObject(lambda: queries.tags_of(request.org)),  # the table alone does not show them
         "scores": [(key, label) for key, (label, _) in queries.SCORES.items()],
         "columns": _columns(filters["sort"]),
         "may_write": request.membership.role != "viewer",
