@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+from email.utils import getaddresses
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -46,6 +49,7 @@ _ENDS = (
     Classification.WRONG_PERSON,
     Classification.REFERRAL,
 )
+_HEAD_BYTES = 100_000
 _BOUNCE_MEMORY = timedelta(days=14)
 _LISTENERS: list[Listener] = []
 
@@ -382,3 +386,20 @@ def snooze_thread(*, thread: Thread, until: datetime | None) -> None:
     if until is not None and until <= clock.now():
         raise DomainError("Choose a moment in the future.", field="until")
     Thread.objects.for_org(thread.org_id).filter(pk=thread.pk).update(snoozed_until=until)
+
+
+@transaction.atomic
+def hold_sender(*, mailbox: Mailbox, raw: bytes) -> str:
+    """Pause the sequences of whoever a mail comes from that could not be read; returns what people should know."""
+    head = BytesHeaderParser(policy=compat32).parsebytes(raw[:_HEAD_BYTES])
+    addresses = [
+        address for _, address in getaddresses([str(v) for v in head.get_all("From", [])]) if address
+    ]
+    names = []
+    for address in addresses:
+        for lead in Lead.objects.for_org(mailbox.org_id).filter(email__iexact=address):
+            enrollments.pause_lead(
+                lead=lead, reason="An answer came that could not be read; a person has to look."
+            )
+            names.append(lead.name)
+    return f"Nothing more is sent to {', '.join(names)} until you let it go on." if names else ""

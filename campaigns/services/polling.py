@@ -113,7 +113,8 @@ def _failed(mailbox: Mailbox, problem: str) -> None:
 def _take(mailbox: Mailbox, raw: bytes, source_key: str, **position: int) -> bool:
     """Keep one mail and move the bookmark in the same transaction; True when it was kept.
 
-    A mail that breaks us is skipped, and people are told, so that it does not hide the ones behind it.
+    A mail that breaks us is skipped, so that it does not hide the ones behind it. People are told, and whoever it comes
+    from hears nothing more until a person has read it: it may say "stop".
     """
     try:
         with org_context(mailbox.org_id):
@@ -129,11 +130,12 @@ def _take(mailbox: Mailbox, raw: bytes, source_key: str, **position: int) -> boo
         with org_context(mailbox.org_id):
             if position:
                 _rows(mailbox).update(**position)
+            held = inbound.hold_sender(mailbox=mailbox, raw=raw)
             notify(
                 org=mailbox.org,
                 type="mail_unreadable",
                 title=f"A mail to {mailbox.email} could not be read",
-                message="Look for it in the mailbox itself; the next ones are read as usual.",
+                message=f"Look for it in the mailbox itself. {held}".strip(),
                 priority="high",
             )
         return False

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from campaigns import imap
-from campaigns.models import InboundMessage
+from campaigns.models import Enrollment, InboundMessage
 from campaigns.services import delivery, finders, inbound, polling, settling
 from campaigns.tests.dovecot import Dovecot, is_installed
 from campaigns.tests.mails import reply
@@ -141,6 +141,22 @@ def test_a_mail_that_breaks_us_does_not_hide_the_next_and_people_are_told(
     assert kept(world) == ["Good."]
     with world.context():
         assert Notification.objects.get().type == "mail_unreadable"
+
+
+def test_whoever_sent_what_cannot_be_read_hears_nothing_more(world, server, mailbox, sent, monkeypatch):
+    poll(mailbox)
+    server.deliver(reply(sent, "Stop writing to me."))
+
+    def parse(raw):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(inbound.parsing, "parse", parse)
+    poll(mailbox)
+    with world.context():
+        enrollment = Enrollment.objects.get(lead=sent.lead)
+        assert enrollment.status == "paused"
+        assert "could not be read" in enrollment.next_reason
+        assert sent.lead.name in Notification.objects.get().message
 
 
 def test_a_wrong_password_is_said_and_the_next_try_waits(world, mailbox):
