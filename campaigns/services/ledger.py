@@ -153,10 +153,13 @@ def _take(mailbox: Mailbox, ready: list[Message], owner: str, now: datetime) -> 
     zone = windows.zone_of(mailbox.org.time_zone)
     day = windows.local_day(now, zone)
     claims: list[Claim] = []
+    caps: dict[UUID | None, list[quota.Cap]] = {}
     for message in ready:
         campaign = None if message.in_reply_to_id else message.campaign
-        caps = quota.caps_for(org=mailbox.org, mailbox=mailbox, campaign=campaign, now=now)
-        taken, full = quota.take(org_id=mailbox.org_id, caps=caps)
+        key = campaign.pk if campaign else None
+        if key not in caps:
+            caps[key] = quota.caps_for(org=mailbox.org, mailbox=mailbox, campaign=campaign, now=now)
+        taken, full = quota.take(org_id=mailbox.org_id, caps=caps[key])
         if full is not None:
             _note_full(mailbox, message, full, now)
             if full.scope.startswith("campaign:"):
