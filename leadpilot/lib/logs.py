@@ -18,7 +18,9 @@ _SECRET_KEY = re.compile(
     r"|session[_-]?id|sessionid|csrf|signature|encryption_keys?|(?:^|_)(?:dsn|otp)$)"
 )
 # Names that hold such a word and no secret.
-_HARMLESS_KEY = re.compile(r"(?i)(?:_count|_tokens|tokens_.*|^tokens|_at|(?<!session)_id|_health|_kind|_provider)$")
+_HARMLESS_KEY = re.compile(
+    r"(?i)(?:_count|_tokens|tokens_.*|^tokens|_at|(?<!session)_id|_health|_kind|_provider)$"
+)
 _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
     # user:password@ in an address
     (re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@'\"]{0,200}):[^\s/@'\"]{1,200}@"), rf"\1:{HIDDEN}@"),

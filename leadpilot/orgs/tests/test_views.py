@@ -113,7 +113,9 @@ def test_an_owner_changes_settings_and_it_is_recorded(org: Any, alice: Any, clie
 
 
 def test_wrong_settings_come_back_with_what_was_typed(org: Any, alice: Any, client_for: Any) -> None:
-    response = client_for(alice).post(reverse("orgs:settings"), settings_data(website="not a site", name="Kept"))
+    response = client_for(alice).post(
+        reverse("orgs:settings"), settings_data(website="not a site", name="Kept")
+    )
     assert response.status_code == 422
     assert "not a site" in response.content.decode()
     with org_context(org.pk):
@@ -161,7 +163,9 @@ def test_only_owners_give_roles(org: Any, mia: Any, bob: Any, client_for: Any) -
     assert membership_of(org, bob).role == "viewer"
 
 
-def test_a_stranger_does_not_find_the_membership(org: Any, bob: Any, other_org: Any, charlie: Any, client_for: Any) -> None:
+def test_a_stranger_does_not_find_the_membership(
+    org: Any, bob: Any, other_org: Any, charlie: Any, client_for: Any
+) -> None:
     url = reverse("orgs:member_role", args=[membership_of(org, bob).pk])
     assert client_for(charlie).post(url, {"role": "owner"}).status_code == 404
 
