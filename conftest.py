@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.core.management import CommandError
+from django.core.management.commands.flush import Command as FlushCommand
+from django.db import OperationalError, connections
 from django.test import Client
 
 from leadpilot import environment
@@ -60,7 +63,37 @@ def django_db_setup(
         for connection in connections.all():
             connection.close()
         if not django_db_keepdb:
-            owner.creation.destroy_test_db(before["owner"], verbosity=0)
+            _drop(owner, before["owner"])
+
+
+def _drop(owner: Any, name_before: str) -> None:
+    """Remove the test database; a last request of a browser's page may still be leaving it."""
+    for remaining in range(40, -1, -1):
+        try:
+            owner.creation.destroy_test_db(name_before, verbosity=0)
+            return
+        except OperationalError as error:
+            if "being accessed" not in str(error) or not remaining:
+                raise
+            time.sleep(0.5)
+
+
+_flush = FlushCommand.handle
+
+
+def _patient_flush(self: FlushCommand, **options: Any) -> Any:
+    """A page that still polls while its test ends can deadlock with the clean-up: then clean up again."""
+    for remaining in range(9, -1, -1):
+        try:
+            return _flush(self, **options)
+        except CommandError as error:
+            if "deadlock" not in str(error.__cause__) or not remaining:
+                raise
+            time.sleep(0.3)
+    return None
+
+
+FlushCommand.handle = _patient_flush  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)

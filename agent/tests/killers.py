@@ -27,7 +27,7 @@ def main(database: str, org_id: str, seconds: float) -> None:
     from agent.models import TaskType
 
     connections["default"].settings_dict["NAME"] = database
-    claims.LEASE_SECONDS = 1.0
+    claims.LEASE_SECONDS = 3.0
 
     def do(task: engine.ClaimedTask) -> dict[str, Any]:
         if task.input_data.get("deadly"):
