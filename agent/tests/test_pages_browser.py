@@ -181,3 +181,16 @@ def test_stop_is_one_press_away(open_page: Open, waiting: Any, alice: Any):  # n
     page.locator(".btn-stop").click()
     expect(page.locator(".bar .btn-start")).to_be_visible()
     expect(page.locator(".toast").last).to_contain_text("Stopped")
+
+
+def test_a_refresh_that_comes_in_between_leaves_the_right_button(open_page: Open, waiting: Any, alice: Any):  # noqa: F811
+    """The line on top refreshes itself: its answer must not swap the button away from under the press."""
+    page = open_page("/", user=alice)
+    held: list[Any] = []
+    page.route("**/agent/start/", lambda route: held.append(route))
+    page.locator(".bar .btn-start").click()
+    expect(page.locator(".bar .btn-start")).to_be_disabled()
+    page.wait_for_timeout(4_000)  # longer than the line's own interval
+    held[0].continue_()
+    expect(page.locator(".bar .btn-stop")).to_be_visible()
+    expect(page.locator(".toast").last).to_contain_text("Started")

@@ -10,7 +10,7 @@ function normal(html) {
 function isBusy(part) {
   const active = document.activeElement;
   if (part.contains(active) && active.matches("input:not([type=checkbox]), textarea, select")) return true;
-  if (part.querySelector("details.menu[open], dialog[open]")) return true;
+  if (part.querySelector("details.menu[open], dialog[open], .htmx-request")) return true;
   const selection = document.getSelection();
   return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
 }
@@ -26,6 +26,11 @@ function onRequest(event) {
 function onSwap(event) {
   const part = event.detail.target;
   if (!part?.hasAttribute?.("data-live") || !event.detail.shouldSwap) return;
+  // Asked before somebody acted inside: an answer to their act is on its way, and newer than this one.
+  if (isPoll(event) && part.querySelector(".htmx-request")) {
+    event.detail.shouldSwap = false;
+    return;
+  }
   const html = normal(event.detail.serverResponse);
   if (last.get(part) === html) event.detail.shouldSwap = false;
   else {
