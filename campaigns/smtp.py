@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Literal
 
-from leadpilot.lib import failpoints, outbound
+from leadpilot.lib import failpoints, outbound, pace
 
 Kind = Literal["refused", "dns", "timeout", "connection", "tls", "password", "protocol", "busy"]
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -44,9 +44,9 @@ class Server:
 class Limits:
     """Seconds for the way to a logged-in connection, for a mail up to its last dot, and for the answer to it."""
 
-    connect: float = 30
-    before_dot: float = 30
-    after_dot: float = 60
+    connect: float = pace.seconds("smtp_connect", 30)
+    before_dot: float = pace.seconds("smtp_before_dot", 30)
+    after_dot: float = pace.seconds("smtp_after_dot", 60)
 
 
 class Outcome(StrEnum):

@@ -16,11 +16,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_q.models import Task
 
-from leadpilot.lib import jobs
+from leadpilot.lib import jobs, pace
 from leadpilot.orgs.models import RecurringJob
 
 DISPATCHER = "leadpilot.schedules.dispatch"
-SLACK = 1.0  # seconds; the dispatcher comes a little late or early
+SLACK = pace.seconds("slack", 1)  # the dispatcher comes a little late or early
 KEEP_FAILURES = timedelta(days=7)
 
 
@@ -34,13 +34,10 @@ class Schedule:
 
 SCHEDULES: tuple[Schedule, ...] = (
     Schedule("agent.tasks.sweep", 15),
-    Schedule("campaigns.tasks.sweep", 15),
-    Schedule("campaigns.tasks.poll_inboxes", 20),
-    Schedule("campaigns.tasks.settle", 120),
+    Schedule("campaigns.tasks.sweep", pace.seconds("sweep", 15)),
+    Schedule("campaigns.tasks.poll_inboxes", pace.seconds("poll", 20)),
+    Schedule("campaigns.tasks.settle", pace.seconds("settle", 120)),
     Schedule("leads.tasks.sweep", 15),
-    Schedule("campaigns.tasks.sweep", 15),
-    Schedule("campaigns.tasks.poll_inboxes", 20),
-    Schedule("campaigns.tasks.settle", 120),
     Schedule("leadpilot.schedules.prune", 3600),
 )
 

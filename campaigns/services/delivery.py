@@ -17,7 +17,7 @@ from campaigns.models import Mailbox
 from campaigns.services import ledger, outcomes
 from campaigns.services.polling import CANNOT_OPEN
 from campaigns.smtp import ConnectFailed, Connection, Limits, Outcome, Result, Server
-from leadpilot.lib import clock
+from leadpilot.lib import clock, pace
 from leadpilot.lib.encryption import DecryptionError
 from leadpilot.orgs.tenancy import org_context
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 50
-BUDGET = 50.0  # seconds in which new mails are begun; the last one may take its own time after that
+BUDGET = pace.seconds("drain_budget", 50)  # seconds in which new mails are begun; the last one may take its own time after that
 SHORT_WAIT = 3.0  # seconds of spacing that are slept; longer ones are left to the next wake-up
 RECHECK_AFTER = 1.0  # seconds since the intent after which the world is looked at again before the last dot
 PATIENCE = 30.0  # seconds to wait for a database that is away, when an outcome has to be written down

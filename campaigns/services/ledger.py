@@ -37,18 +37,18 @@ from campaigns.services import enrollment as enrollments
 from campaigns.services import outcomes, quota
 from campaigns.services.transitions import cancel, move, record_event
 from campaigns.smtp import Outcome, Result
-from leadpilot.lib import clock, failpoints
+from leadpilot.lib import clock, failpoints, pace
 from leadpilot.lib.verdict import Outcome as Say
 from leadpilot.lib.verdict import Verdict
 from leadpilot.orgs.tenancy import org_context
 
-CLAIM_LEASE = timedelta(minutes=4)  # a batch; what is not begun by then goes back
-SEND_LEASE = timedelta(minutes=4)  # one conversation; longer than all its time limits together
+CLAIM_LEASE = pace.time("claim_lease", timedelta(minutes=4))  # a batch; what is not begun by then goes back
+SEND_LEASE = pace.time("send_lease", timedelta(minutes=4))  # one conversation; longer than all its time limits together
 MAX_ATTEMPTS = 12
-FIRST_WAIT = timedelta(minutes=5)
-LONGEST_WAIT = timedelta(hours=4)
-RECHECK = timedelta(minutes=10)  # a full cap may be raised
-SOON = timedelta(minutes=1)  # an obstacle of which nobody knows when it goes
+FIRST_WAIT = pace.time("first_wait", timedelta(minutes=5))
+LONGEST_WAIT = pace.time("longest_wait", timedelta(hours=4))
+RECHECK = pace.time("recheck", timedelta(minutes=10))  # a full cap may be raised
+SOON = pace.time("soon", timedelta(minutes=1))  # an obstacle of which nobody knows when it goes
 _ENDED = {"lead_closed", "suppressed"}
 
 

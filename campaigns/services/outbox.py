@@ -27,13 +27,13 @@ from campaigns.services import enrollment as enrollments
 from campaigns.services import outcomes, quota
 from campaigns.services.transitions import cancel, move, record_event
 from campaigns.services.unsubscribe import unsubscribe_url
-from leadpilot.lib import clock, jobs
+from leadpilot.lib import clock, jobs, pace
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.lib.ids import new_id
 from leadpilot.orgs.models import Organization, User
 from leads.models import Lead
 
-FOLLOW_UP_JITTER = timedelta(minutes=30)
+FOLLOW_UP_JITTER = pace.time("follow_up_jitter", timedelta(minutes=30))
 _DEAD = (MessageStatus.CANCELLED, MessageStatus.NOT_SENT)
 _LEFT = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 

@@ -17,14 +17,14 @@ from campaigns import imap, maildir
 from campaigns.models import InboundKind, Mailbox
 from campaigns.services import inbound
 from campaigns.smtp import ConnectFailed
-from leadpilot.lib import clock, failpoints
+from leadpilot.lib import clock, failpoints, pace
 from leadpilot.lib.encryption import DecryptionError
 from leadpilot.orgs.services import notify
 from leadpilot.orgs.tenancy import org_context
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=3)
+LEASE = pace.time("poll_lease", timedelta(minutes=3))
 VISIT_SECONDS = 90.0
 MOST_MAILS = 300  # a visit; the next one goes on where it ended
 OVERLAP = timedelta(days=3)  # looked at again when the server numbered its mails anew

@@ -8,12 +8,12 @@ from uuid import UUID
 from campaigns import imap
 from campaigns.models import InboundKind, Mailbox, Message, MessageStatus
 from campaigns.services import outbox, polling
-from leadpilot.lib import clock
+from leadpilot.lib import clock, pace
 from leadpilot.lib.encryption import DecryptionError
 from leadpilot.lib.errors import Conflict
 from leadpilot.orgs.tenancy import org_context
 
-PATIENCE = timedelta(minutes=10)  # a mail that is not in Sent by then was not sent, where Sent is kept
+PATIENCE = pace.time("settle_patience", timedelta(minutes=10))  # a mail that is not in Sent by then was not sent, where Sent is kept
 WITNESSES = 5  # sent mails whose presence in Sent proves that it is kept
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from leadpilot.lib import pace
 from leadpilot.lib.q_settings import JOB_SECONDS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
-SILENCE = 60.0  # seconds
+SILENCE = pace.seconds("canary_silence", 60)
 MONITOR = "monitor"
 
 State = Literal["idle", "busy", "seen"]

@@ -11,9 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+from leadpilot.lib import pace
 from leadpilot.run.output import Log, say
 
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two starts
+FIRST_PAUSE = pace.seconds("first_pause", 1)  # between two starts, doubled each time
+LONGEST_PAUSE = pace.seconds("longest_pause", 30)
 STEADY = 60.0  # seconds after which a process counts as having worked
 ROOT = Path(__file__).resolve().parents[2]
 

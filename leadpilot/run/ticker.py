@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 
-from leadpilot.lib import doorbell
+from leadpilot.lib import doorbell, pace
 from leadpilot.run.output import say
 
 DISPATCHER = "leadpilot.schedules.dispatch"
-EVERY = 5.0  # seconds
+EVERY = pace.seconds("tick", 5)
 
 
 class Ticker(threading.Thread):

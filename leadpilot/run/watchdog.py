@@ -18,12 +18,12 @@ from pathlib import Path
 import psycopg
 
 from leadpilot import postgres
-from leadpilot.lib import canary
+from leadpilot.lib import canary, pace
 from leadpilot.lib.processes import Process
 from leadpilot.run.output import say
 
-EVERY = 5.0  # seconds
-GRACE = 10.0  # seconds between asking and killing
+EVERY = pace.seconds("watch", 5)
+GRACE = pace.seconds("watch_grace", 10)  # between asking and killing
 
 
 @dataclass(frozen=True)
