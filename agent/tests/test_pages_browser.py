@@ -194,3 +194,27 @@ def test_a_refresh_that_comes_in_between_leaves_the_right_button(open_page: Open
     held[0].continue_()
     expect(page.locator(".bar .btn-stop")).to_be_visible()
     expect(page.locator(".toast").last).to_contain_text("Started")
+
+
+def test_a_slow_answer_shows_and_takes_no_second_decision(
+    open_page: Open,  # noqa: F811
+    waiting: Any,
+    org: Any,
+    alice: Any,
+):
+    page = open_page(LIST, user=alice)
+    held: list[Any] = []
+    page.route("**/approve/", lambda route: held.append(route))
+    page.keyboard.press("a")
+    expect(page.locator("body")).to_have_attribute("data-waiting", "")
+    expect(page.locator("#queue")).to_have_attribute("aria-busy", "true")
+    for key in ("a", "s", "j"):
+        page.keyboard.press(key)
+    expect(subject(page)).to_have_text("Step 1")
+    held[0].continue_()
+    expect(page.locator(".toast")).to_contain_text("Approved: Step 1")
+    expect(subject(page)).to_have_text("Step 2")
+    expect(page.locator("body")).not_to_have_attribute("data-waiting", "")
+    assert page.locator("[aria-busy=true]").count() == 0
+    assert len(held) == 1
+    assert statuses(org, waiting) == ["approved"] + ["pending_approval"] * 5
