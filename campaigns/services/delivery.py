@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH = 50
-BUDGET = pace.seconds("drain_budget", 50)  # seconds in which new mails are begun; the last one may take its own time after that
+# In this time new mails are begun; the last one may take its own time after that.
+BUDGET = pace.seconds("drain_budget", 50)
 SHORT_WAIT = 3.0  # seconds of spacing that are slept; longer ones are left to the next wake-up
 RECHECK_AFTER = 1.0  # seconds since the intent after which the world is looked at again before the last dot
 PATIENCE = 30.0  # seconds to wait for a database that is away, when an outcome has to be written down

@@ -13,7 +13,8 @@ from leadpilot.lib.encryption import DecryptionError
 from leadpilot.lib.errors import Conflict
 from leadpilot.orgs.tenancy import org_context
 
-PATIENCE = pace.time("settle_patience", timedelta(minutes=10))  # a mail that is not in Sent by then was not sent, where Sent is kept
+# A mail that is not in Sent by then was not sent, where Sent is kept.
+PATIENCE = pace.time("settle_patience", timedelta(minutes=10))
 WITNESSES = 5  # sent mails whose presence in Sent proves that it is kept
 
 

@@ -3,6 +3,9 @@
 `LEADPILOT_FAILPOINTS="smtp.after_dot=kill@2;ledger.before_finish=sleep:3"` is read only when
 `LEADPILOT_FAULT_TESTS=1` is set too. Actions: `kill` (SIGKILL), `exit`, `raise`, `sleep:SECONDS`; `@N` means the N-th
 time it is passed (the first when missing; `@*` every time). Otherwise a place costs one look at an empty dictionary.
+
+For processes that run already there is `LEADPILOT_FAILPOINTS_AT=FOLDER`, under the same condition: a file named like a
+place holds an action, and whoever passes first takes it (renames it, so exactly one does) and acts.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 class FailpointHit(RuntimeError):
@@ -52,16 +56,51 @@ def _from_environment() -> dict[str, Fault]:
     return parse(os.environ.get("LEADPILOT_FAILPOINTS", ""))
 
 
+def _folder_from_environment() -> Path | None:
+    folder = os.environ.get("LEADPILOT_FAILPOINTS_AT", "")
+    return Path(folder) if folder and os.environ.get("LEADPILOT_FAULT_TESTS") == "1" else None
+
+
 _plan = _from_environment()
+_folder = _folder_from_environment()
 
 
 def hit(name: str) -> None:
     """Pass the place called `name`; nothing happens unless a test planned a fault there."""
-    if not _plan:
+    if not _plan and _folder is None:
         return
     fault = _plan.get(name)
     if fault is not None and fault.due():
         _act(name, fault.action)
+    if _folder is not None:
+        action = _take(_folder, name)
+        if action:
+            _act(name, action)
+
+
+def arm(folder: Path, name: str, action: str) -> None:
+    """Leave an action for the first process that passes `name`. Raises ValueError for an unknown action."""
+    parse(f"{name}={action}")
+    beside = folder / f".{name}"
+    beside.write_text(action)
+    beside.rename(folder / name)
+
+
+def taken(folder: Path, name: str) -> int | None:
+    """The process that took what was armed at `name`, and forget it; None while nobody passed."""
+    for path in folder.glob(f"{name}.taken-*"):
+        path.unlink()
+        return int(path.name.rpartition("-")[2])
+    return None
+
+
+def _take(folder: Path, name: str) -> str:
+    mine = folder / f"{name}.taken-{os.getpid()}"
+    try:
+        (folder / name).rename(mine)
+    except OSError:
+        return ""
+    return mine.read_text()
 
 
 def _act(name: str, action: str) -> None:
