@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from agent.models import Agent, AgentConfig, AgentLog, AgentTask, Decision, Draft
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnly(admin.ModelAdmin[Any]):
     """Rows that only the services may write."""
 
     show_full_result_count = False

@@ -48,7 +48,7 @@ NOT_CONNECTED = (
 )
 
 
-class ConfigForm(forms.ModelForm):
+class ConfigForm(forms.ModelForm[AgentConfig]):
     """The control center: every field of seed 002, section 12.3, that a person sets."""
 
     schedule_days = forms.MultipleChoiceField(

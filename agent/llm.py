@@ -77,7 +77,7 @@ def metered() -> Iterator[list[Spent]]:
 
 def model_name() -> str:
     """The configured model, as shown to people."""
-    return settings.LEADPILOT_MODEL
+    return str(settings.LEADPILOT_MODEL)
 
 
 def is_configured() -> bool:

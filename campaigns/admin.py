@@ -22,7 +22,7 @@ from campaigns.models import (
 from campaigns.models.campaign import CampaignMailbox
 
 
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+class ReadOnly(admin.ModelAdmin[Any]):
     """Rows that only the services may write."""
 
     show_full_result_count = False
@@ -38,7 +38,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class SequenceStepInline(admin.TabularInline):  # type: ignore[type-arg]
+class SequenceStepInline(admin.TabularInline[Any, Any]):
     model = SequenceStep
     exclude = ("org",)
     extra = 0
@@ -83,14 +83,14 @@ class MailboxAdmin(ReadOnly):
     exclude = ("smtp_password", "imap_password")
 
 
-class SendAttemptInline(admin.TabularInline):  # type: ignore[type-arg]
+class SendAttemptInline(admin.TabularInline[Any, Any]):
     model = SendAttempt
     exclude = ("org",)
     extra = 0
     can_delete = False
 
 
-class MessageEventInline(admin.TabularInline):  # type: ignore[type-arg]
+class MessageEventInline(admin.TabularInline[Any, Any]):
     model = MessageEvent
     exclude = ("org",)
     extra = 0

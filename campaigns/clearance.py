@@ -107,7 +107,8 @@ def _steps_sent(org_id: UUID, messages: list[Message]) -> dict[UUID | None, set[
             enrollment_id__in=enrollments, status=MessageStatus.SENT
         )
         for enrollment_id, step in rows.values_list("enrollment_id", "email_sequence"):
-            sent.setdefault(enrollment_id, set()).add(step)
+            if step is not None:
+                sent.setdefault(enrollment_id, set()).add(step)
     return sent
 
 

@@ -17,7 +17,7 @@ class ClassificationForm(forms.Form):
     classification = forms.ChoiceField(choices=Classification.choices)
 
 
-class CampaignForm(forms.ModelForm):
+class CampaignForm(forms.ModelForm[Campaign]):
     window_days = forms.MultipleChoiceField(
         choices=[(day, day.title()) for day in WEEKDAYS],
         widget=forms.CheckboxSelectMultiple,
@@ -85,7 +85,7 @@ class CampaignForm(forms.ModelForm):
         return cleaned
 
 
-class StepForm(forms.ModelForm):
+class StepForm(forms.ModelForm[SequenceStep]):
     class Meta:
         model = SequenceStep
         fields = ["type", "tone", "personalization_depth", "length", "delay_days", "instructions"]
@@ -130,7 +130,7 @@ PRESET_NOTES = {
 }
 
 
-class MailboxForm(forms.ModelForm):
+class MailboxForm(forms.ModelForm[Mailbox]):
     """Passwords are never shown again; left empty, the stored ones stay."""
 
     smtp_password = forms.CharField(

@@ -2,9 +2,11 @@
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
@@ -13,6 +15,7 @@ from leadpilot.lib import encryption, logs
 from leadpilot.lib.q_settings import Q_CLUSTER as Q_CLUSTER
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+django_stubs_ext.monkeypatch()  # so that ModelAdmin[…] and ModelForm[…] can say at run time what they hold
 env = environ.Env()
 env_file = BASE_DIR / ".env"
 if env_file.exists():
@@ -26,10 +29,10 @@ PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/
 IS_LOCAL = PUBLIC_URL.startswith(("http://127.0.0.1", "http://localhost"))
 
 
-def _kept_secret(name: str, make: Any) -> str:
+def _kept_secret(name: str, make: Callable[[], str]) -> str:
     """A secret from the environment; on a developer's machine one is made once and kept under var/secrets."""
     if value := env.str(name, default=""):
-        return value
+        return str(value)
     if not IS_LOCAL:
         raise ImproperlyConfigured(f"Set {name}: PUBLIC_URL is {PUBLIC_URL}, so no secret is made up here.")
     kept = VAR / "secrets" / name.lower()

@@ -21,7 +21,7 @@ from leads.models import (
 )
 
 
-class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RecordAdmin(admin.ModelAdmin[Any]):
     """Append-only rows: to be looked at."""
 
     list_per_page = 50
@@ -40,7 +40,7 @@ class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-class RowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class RowAdmin(admin.ModelAdmin[Any]):
     """Rows that support may correct; relations are typed as ids, since lists of them would cross organizations."""
 
     list_per_page = 50

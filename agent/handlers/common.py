@@ -16,14 +16,14 @@ RECHECK = timedelta(minutes=15)  # when a deferral waits for an obstacle instead
 
 def row_of(task: ClaimedTask) -> AgentTask:
     """The task's row."""
-    return AgentTask.objects.for_org(task.org_id).get(pk=task.id)  # type: ignore[no-any-return]
+    return AgentTask.objects.for_org(task.org_id).get(pk=task.id)
 
 
 def lead_of(task: ClaimedTask) -> Lead:
     """The task's lead with its organization and company."""
     if task.lead_id is None:
         raise TaskFailed("The task names no lead.")
-    return Lead.objects.for_org(task.org_id).select_related("org", "company_profile").get(pk=task.lead_id)  # type: ignore[no-any-return]
+    return Lead.objects.for_org(task.org_id).select_related("org", "company_profile").get(pk=task.lead_id)
 
 
 def because(verdict: Verdict) -> str:

@@ -53,6 +53,8 @@ def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
 
 
 def _enrollment(task: ClaimedTask) -> Enrollment | None:
+    if task.lead_id is None or task.campaign_id is None:
+        return None
     return (
         Enrollment.objects.for_org(task.org_id)
         .filter(lead_id=task.lead_id, campaign_id=task.campaign_id, status=EnrollmentStatus.ACTIVE)

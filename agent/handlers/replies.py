@@ -6,10 +6,11 @@ The sequence itself was stopped, resumed or left waiting when the class was reco
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.urls import reverse
 
-from agent.engine import ClaimedTask, submit
+from agent.engine import ClaimedTask, TaskFailed, submit
 from agent.models import AgentConfig, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
@@ -19,21 +20,36 @@ from campaigns.services import enrollment as enrollments
 from campaigns.services import inbound as inbox
 from campaigns.services.unsubscribe import unsubscribe
 from leadpilot.orgs.services import notify
-from leads.models import LeadStatus, SuppressionReason
+from leads.models import Lead, LeadStatus, SuppressionReason
 from leads.services.leads import set_status
 from leads.services.suppression import suppress
 
 HANDLED = "reply_handled"
 
 
+@dataclass(frozen=True)
+class Case:
+    """An answer, whose it is, and what the organization wants done with answers."""
+
+    found: InboundMessage
+    lead: Lead
+    config: AgentConfig
+
+
 def act_on(found: InboundMessage, *, config: AgentConfig, task: ClaimedTask) -> str:
-    """Do what the class asks for, in the transaction that is open; returns what was done, in words."""
+    """Do what the class asks for, in the transaction that is open; returns what was done, in words.
+
+    Raises TaskFailed for a mail that belongs to no lead.
+    """
+    if found.lead is None:
+        raise TaskFailed("The mail belongs to no lead.")
+    case = Case(found, found.lead, config)
     if found.sentiment == Sentiment.ANGRY and not found.is_automatic:
-        done = _angry(found, config, task)
+        done = _angry(case)
     elif found.confidence is not None and found.confidence < config.minimum_confidence and _is_unsure(found):
-        done = _unclear(found, config, task)
+        done = _unclear(case)
     else:
-        done = _BY_CLASS.get(found.classification, _unclear)(found, config, task)
+        done = _BY_CLASS.get(found.classification, _unclear)(case)
     log(
         org=found.org_id,
         log_type=LogType.ACTION,
@@ -59,12 +75,12 @@ def _is_unsure(found: InboundMessage) -> bool:
     )
 
 
-def _end(found: InboundMessage, reason: StopReason, note: str) -> None:
+def _end(case: Case, reason: StopReason, note: str) -> None:
     """No more of the sequence goes to this person; the conversation may go on."""
-    enrollments.stop_lead(lead=found.lead, reason=reason, note=note)
-    drafts.withdraw_drafts(lead=found.lead, reason=note, keep_answers=True)
-    if found.lead.status != LeadStatus.MEETING:
-        set_status(lead=found.lead, status=LeadStatus.REPLIED)
+    enrollments.stop_lead(lead=case.lead, reason=reason, note=note)
+    drafts.withdraw_drafts(lead=case.lead, reason=note, keep_answers=True)
+    if case.lead.status != LeadStatus.MEETING:
+        set_status(lead=case.lead, status=LeadStatus.REPLIED)
 
 
 def _notify(found: InboundMessage, title: str, message: str, *, priority: str = "medium") -> None:
@@ -74,36 +90,36 @@ def _notify(found: InboundMessage, title: str, message: str, *, priority: str = 
     notify(org=found.org, type="reply", title=title, message=message, action_url=url, priority=priority)
 
 
-def _unsubscribe(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    unsubscribe(lead=found.lead, origin="a reply asked for it", message=found.message)
-    drafts.withdraw_drafts(lead=found.lead, reason=f"{found.lead.name} asked to be left alone.")
-    inbox.mark_handled(inbound=found)
-    return f"{found.lead.name} was unsubscribed and is not written to again."
+def _unsubscribe(case: Case) -> str:
+    name = case.lead.name
+    unsubscribe(lead=case.lead, origin="a reply asked for it", message=case.found.message)
+    drafts.withdraw_drafts(lead=case.lead, reason=f"{name} asked to be left alone.")
+    inbox.mark_handled(inbound=case.found)
+    return f"{name} was unsubscribed and is not written to again."
 
 
-def _angry(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    note = f"{found.lead.name} answered angrily."
-    suppress(
-        org=found.org, value=found.lead.email, reason=SuppressionReason.COMPLAINED, origin="an angry reply"
-    )
-    enrollments.stop_lead(lead=found.lead, reason=StopReason.UNSUBSCRIBED, note=note)
-    drafts.withdraw_drafts(lead=found.lead, reason=note)
-    _notify(found, f"{found.lead.name} is angry", found.classification_reason, priority="high")
-    return f"Everything to {found.lead.name} was stopped, the address is suppressed, and people were told."
+def _angry(case: Case) -> str:
+    found, lead = case.found, case.lead
+    note = f"{lead.name} answered angrily."
+    suppress(org=found.org, value=lead.email, reason=SuppressionReason.COMPLAINED, origin="an angry reply")
+    enrollments.stop_lead(lead=lead, reason=StopReason.UNSUBSCRIBED, note=note)
+    drafts.withdraw_drafts(lead=lead, reason=note)
+    _notify(found, f"{lead.name} is angry", found.classification_reason, priority="high")
+    return f"Everything to {lead.name} was stopped, the address is suppressed, and people were told."
 
 
-def _not_interested(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    _end(found, StopReason.REPLIED, f"{found.lead.name} is not interested.")
-    inbox.mark_handled(inbound=found)
-    return f"The sequence to {found.lead.name} was stopped: not interested."
+def _not_interested(case: Case) -> str:
+    _end(case, StopReason.REPLIED, f"{case.lead.name} is not interested.")
+    inbox.mark_handled(inbound=case.found)
+    return f"The sequence to {case.lead.name} was stopped: not interested."
 
 
-def _robot(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
+def _robot(case: Case) -> str:
     """Recording the class has let the sequence go on: now, or after the return."""
-    inbox.mark_handled(inbound=found)
+    inbox.mark_handled(inbound=case.found)
     running = (
-        Enrollment.objects.for_org(found.org_id)
-        .filter(lead=found.lead, status=EnrollmentStatus.ACTIVE)
+        Enrollment.objects.for_org(case.found.org_id)
+        .filter(lead=case.lead, status=EnrollmentStatus.ACTIVE)
         .first()
     )
     if running is None:
@@ -111,16 +127,15 @@ def _robot(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str
     return f"An automatic answer. {running.next_reason}"
 
 
-def _to_answer(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
+def _to_answer(case: Case) -> str:
+    found, name = case.found, case.lead.name
     label = found.get_classification_display()
-    _end(found, StopReason.REPLIED, f"{found.lead.name} answered: {label.lower()}.")
-    if config.notify_on_positive_reply:
+    _end(case, StopReason.REPLIED, f"{name} answered: {label.lower()}.")
+    if case.config.notify_on_positive_reply:
         priority = "high" if found.classification == Classification.INTERESTED else "medium"
-        _notify(found, f"{found.lead.name}: {label}", found.classification_reason, priority=priority)
+        _notify(found, f"{name}: {label}", found.classification_reason, priority=priority)
     propose_answer(found)
-    return (
-        f"The sequence to {found.lead.name} was stopped, and an answer is being prepared ({label.lower()})."
-    )
+    return f"The sequence to {name} was stopped, and an answer is being prepared ({label.lower()})."
 
 
 def propose_answer(found: InboundMessage) -> None:
@@ -135,34 +150,29 @@ def propose_answer(found: InboundMessage) -> None:
     )
 
 
-def _someone_else(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    name = " ".join(
-        str(found.extracted[key]) for key in ("contact_name", "contact_email") if found.extracted.get(key)
-    )
-    whom = f" and named {name}" if name else ""
-    _end(found, StopReason.REPLIED, f"{found.lead.name} is not the right person{whom}.")
-    _notify(
-        found,
-        f"{found.lead.name} points to someone else",
-        f"{found.lead.name} is not the right person{whom}.",
-    )
-    return f"The sequence to {found.lead.name} was stopped: not the right person{whom}. People were told."
+def _someone_else(case: Case) -> str:
+    extracted, name = case.found.extracted, case.lead.name
+    other = " ".join(str(extracted[key]) for key in ("contact_name", "contact_email") if extracted.get(key))
+    whom = f" and named {other}" if other else ""
+    note = f"{name} is not the right person{whom}."
+    _end(case, StopReason.REPLIED, note)
+    _notify(case.found, f"{name} points to someone else", note)
+    return f"The sequence to {name} was stopped: not the right person{whom}. People were told."
 
 
-def _bounce(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    inbox.mark_handled(inbound=found)
+def _bounce(case: Case) -> str:
+    inbox.mark_handled(inbound=case.found)
     return "A bounce; the mailbox dealt with it when it came in."
 
 
-def _unclear(found: InboundMessage, config: AgentConfig, task: ClaimedTask) -> str:
-    enrollments.pause_lead(
-        lead=found.lead, reason=f"{found.lead.name} wrote something that a person has to read."
-    )
-    _notify(found, f"{found.lead.name} wrote; please read it", found.classification_reason)
-    return f"What {found.lead.name} wrote is not clear; the sequence waits until a person has read it."
+def _unclear(case: Case) -> str:
+    name = case.lead.name
+    enrollments.pause_lead(lead=case.lead, reason=f"{name} wrote something that a person has to read.")
+    _notify(case.found, f"{name} wrote; please read it", case.found.classification_reason)
+    return f"What {name} wrote is not clear; the sequence waits until a person has read it."
 
 
-_BY_CLASS: dict[str, Callable[[InboundMessage, AgentConfig, ClaimedTask], str]] = {
+_BY_CLASS: dict[str, Callable[[Case], str]] = {
     Classification.UNSUBSCRIBE: _unsubscribe,
     Classification.NOT_INTERESTED: _not_interested,
     Classification.OUT_OF_OFFICE: _robot,

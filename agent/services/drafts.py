@@ -112,9 +112,8 @@ def _create(
 
 def mailbox_of(draft: Draft) -> Mailbox:
     """The mailbox this draft would leave from; raises DomainError when there is none any more."""
-    mailbox = (
-        draft.enrollment.mailbox if draft.enrollment else (draft.in_reply_to and draft.in_reply_to.mailbox)
-    )
+    source = draft.enrollment or draft.in_reply_to
+    mailbox = source.mailbox if source else None
     if mailbox is None:
         raise DomainError("The mailbox of this draft was removed; choose another one for the campaign.")
     return mailbox

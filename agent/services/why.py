@@ -80,7 +80,8 @@ def _sent(lead: Lead) -> list[Sent]:
         draft__in=drafts.values(), outcome=str(Outcome.ALLOW)
     )
     for decision in asked.order_by("created_at"):
-        decisions[decision.draft_id] = decision
+        if decision.draft_id is not None:
+            decisions[decision.draft_id] = decision
     facts = _facts(lead, drafts.values())
     return [_one_sent(m, drafts.get(m.pk), decisions, facts) for m in found]
 

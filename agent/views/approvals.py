@@ -55,7 +55,7 @@ def _address(draft: Draft | None) -> str:
 
 
 def _may_decide(request: OrgRequest) -> bool:
-    return request.membership.may("member")  # type: ignore[arg-type]
+    return request.membership.may("member")
 
 
 def _initial(draft: Draft) -> dict[str, Any]:

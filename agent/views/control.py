@@ -64,7 +64,7 @@ def _page(request: OrgRequest, form: ConfigForm, status: int = 200) -> HttpRespo
         "config": control.config_for(org),
         "crew": Agent.objects.for_org(org).order_by("created_at", "id"),
         "writer": llm.model_name() if llm.is_configured() else "",
-        "may_change": request.membership.may("admin"),  # type: ignore[arg-type]
+        "may_change": request.membership.may("admin"),
         "status": agent_status(request),
         "open_tasks": AgentTask.objects.for_org(org)
         .filter(status__in=[TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.AWAITING_APPROVAL])

@@ -39,7 +39,7 @@ def campaign_list(request: OrgRequest) -> HttpResponse:
         "page": page,
         "asked": asked,
         "statuses": CampaignStatus.choices,
-        "may_act": request.membership.may("member"),  # type: ignore[arg-type]
+        "may_act": request.membership.may("member"),
     }
     return render_page(request, "campaigns/campaign_list.html", context, fragment="table")
 
@@ -70,7 +70,7 @@ def _detail(
         "campaign": campaign,
         "tab": tab,
         "tabs": TABS,
-        "may_act": request.membership.may("member"),  # type: ignore[arg-type]
+        "may_act": request.membership.may("member"),
     }
     if tab == "overview":
         context["checks"] = [

@@ -46,7 +46,7 @@ def inbox(request: OrgRequest) -> HttpResponse:
 def thread(request: OrgRequest, pk: UUID) -> HttpResponse:
     """One conversation; a member who opens it has read it."""
     chosen = _thread(request, pk)
-    if chosen.unread and request.membership.may("member"):  # type: ignore[arg-type]
+    if chosen.unread and request.membership.may("member"):
         threads.mark_read(thread=chosen)
     return _page(request, chosen)
 
@@ -64,7 +64,7 @@ def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status
         "error": error,
         "naps": NAPS,
         "is_asleep": bool(chosen and chosen.snoozed_until and chosen.snoozed_until > clock.now()),
-        "may_act": request.membership.may("member"),  # type: ignore[arg-type]
+        "may_act": request.membership.may("member"),
     }
     if chosen is not None:
         enrollment, steps = listings.lead_steps(chosen.lead)

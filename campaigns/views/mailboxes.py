@@ -25,7 +25,7 @@ from leadpilot.orgs.requests import OrgRequest
 def mailbox_list(request: OrgRequest) -> HttpResponse:
     """The mailboxes with their health and what they have sent today."""
     rows = queries.mailbox_list(request.org)
-    context = {"rows": rows, "may_act": request.membership.may("admin")}  # type: ignore[arg-type]
+    context = {"rows": rows, "may_act": request.membership.may("admin")}
     return render_page(request, "campaigns/mailbox_list.html", context)
 
 

@@ -41,7 +41,7 @@ def message_list(request: OrgRequest) -> HttpResponse:
         "asked": asked,
         "statuses": STATUSES,
         "campaigns": Campaign.objects.for_org(request.org).order_by("name"),
-        "may_act": request.membership.may("member"),  # type: ignore[arg-type]
+        "may_act": request.membership.may("member"),
     }
     return render_page(request, "campaigns/message_list.html", context, fragment="table")
 

@@ -33,7 +33,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         lead = Lead.objects.for_org(link.org_id).select_related("org").filter(pk=link.lead_id).first()
         done = lead is None or lead.status == LeadStatus.UNSUBSCRIBED
         if request.method == "POST" and lead is not None:
-            message = Message.objects.for_org(link.org_id).filter(pk=link.message_id, lead=lead).first()
+            messages = Message.objects.for_org(link.org_id).filter(lead=lead)
+            message = messages.filter(pk=link.message_id).first() if link.message_id else None
             one_click = request.POST.get("List-Unsubscribe") == "One-Click"
             origin = "one click in the mail program" if one_click else "the link in the mail"
             service.unsubscribe(lead=lead, origin=origin, message=message)

@@ -19,7 +19,7 @@ class Sealed(str):
         return "<sealed>" if self else "''"
 
 
-class SecretField(models.TextField):  # type: ignore[type-arg]
+class SecretField(models.TextField[Any, Any]):
     """Holds the tokens of `leadpilot.lib.encryption`; refuses to save anything else. Not editable, so not in the admin.
 
     Use it on a model with `HasSecrets`, and read and write through that.

@@ -19,7 +19,7 @@ from leadpilot.orgs.models import (
 )
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """For what is written once and never changed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -32,14 +32,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class MembershipInline(admin.TabularInline):
+class MembershipInline(admin.TabularInline[Any, Any]):
     model = Membership
     extra = 0
     autocomplete_fields = ["user"]
 
 
 @admin.register(Organization)
-class OrganizationAdmin(admin.ModelAdmin):
+class OrganizationAdmin(admin.ModelAdmin[Any]):
     list_display = ["name", "slug", "time_zone", "is_sandbox", "halted_at", "created_at"]
     list_filter = ["is_sandbox", ("halted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "slug"]
@@ -48,7 +48,7 @@ class OrganizationAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(DjangoUserAdmin[User]):
     ordering = ["email"]
     list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
     list_filter = ["is_active", "is_superuser"]
@@ -63,7 +63,7 @@ class UserAdmin(DjangoUserAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(admin.ModelAdmin[Any]):
     list_display = ["user", "org", "role", "created_at"]
     list_filter = ["role"]
     search_fields = ["user__email", "org__name"]
@@ -79,7 +79,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Notification)
-class NotificationAdmin(admin.ModelAdmin):
+class NotificationAdmin(admin.ModelAdmin[Any]):
     list_display = ["created_at", "org", "type", "title", "priority", "read_at"]
     list_filter = ["type", "priority"]
     search_fields = ["title", "message"]

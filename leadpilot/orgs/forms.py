@@ -14,7 +14,7 @@ def time_zone_choices() -> list[tuple[str, str]]:
     return [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())]
 
 
-class OrganizationForm(forms.ModelForm):
+class OrganizationForm(forms.ModelForm[Organization]):
     time_zone = forms.ChoiceField(choices=time_zone_choices)
     website = forms.URLField(
         required=False,

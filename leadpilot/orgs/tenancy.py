@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.db import connections, models, transaction
@@ -17,6 +17,10 @@ from leadpilot.lib.ids import new_id
 
 ORG_SETTING = "app.current_org"
 USER_SETTING = "app.current_user"
+
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+Set = TypeVar("Set", contravariant=True)
+Got = TypeVar("Got", covariant=True)
 
 
 @contextmanager
@@ -59,7 +63,7 @@ def current_org_id(using: str = "default") -> UUID | None:
     return UUID(value) if value else None
 
 
-class TenantQuerySet(models.QuerySet[Any]):
+class TenantQuerySet(models.QuerySet[Row]):
     """The first lock: every query names its organization."""
 
     def for_org(self, org: Any) -> Self:
@@ -67,7 +71,7 @@ class TenantQuerySet(models.QuerySet[Any]):
         return self.filter(org_id=getattr(org, "pk", org))
 
 
-class TenantForeignKey(models.ForeignKey):
+class TenantForeignKey(models.ForeignKey[Set, Got]):
     """A foreign key to another tenant table.
 
     Django's own constraint would pass by row security, so it is left out; the migration operation

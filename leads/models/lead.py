@@ -29,7 +29,7 @@ CLOSED_STATUSES = (LeadStatus.UNSUBSCRIBED, LeadStatus.BOUNCED, LeadStatus.ARCHI
 EMAIL_PATTERN = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$"
 
 
-class LeadQuerySet(TenantQuerySet):
+class LeadQuerySet(TenantQuerySet["Lead"]):
     def open(self) -> LeadQuerySet:
         """Leads the machine may still act on."""
         return self.exclude(status__in=CLOSED_STATUSES)

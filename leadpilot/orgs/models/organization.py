@@ -64,6 +64,6 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id} {self.role} of {self.org_id}"
 
-    def may(self, minimum: Role) -> bool:
+    def may(self, minimum: str) -> bool:
         """True when this role is at least `minimum`."""
-        return RANK[Role(self.role)] >= RANK[minimum]
+        return RANK[Role(self.role)] >= RANK[Role(minimum)]
