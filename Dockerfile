@@ -12,14 +12,16 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN apt-get update \
     && apt-get install -y --no-install-recommends chromium-headless-shell tini \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --create-home --home-dir /home/leadpilot leadpilot
+    && groupadd --gid 10001 leadpilot \
+    && useradd --uid 10001 --gid 10001 --no-log-init --create-home leadpilot
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY --chown=root:root . .
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     LEADPILOT_VAR=/var/lib/leadpilot STATIC_COLLECTED=true
 RUN install -d -o leadpilot -g leadpilot /var/lib/leadpilot /var/lib/leadpilot/media
-USER leadpilot
+# By number, so that "runAsNonRoot" can be checked without reading /etc/passwd.
+USER 10001:10001
 # collectstatic opens no connection; the addresses only have to be there.
 RUN DATABASE_URL=postgresql://none@localhost/none DATABASE_OWNER_URL=postgresql://none@localhost/none \
     DATABASE_SYSTEM_URL=postgresql://none@localhost/none python manage.py collectstatic --noinput \

@@ -9,7 +9,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-compile
 TEST_PROCESSES ?= 2
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
-.PHONY: run setup test lint format typecheck deps deps-dev clean-database
+.PHONY: run setup test lint format deps deps-dev clean-database
 
 run: deps
 	@exec $(PY) -m leadpilot.run
@@ -25,14 +25,17 @@ test: deps-dev lint
 
 lint: deps-dev
 	@$(VENV)/bin/lint-imports
-	@$(VENV)/bin/ruff check $(SOURCES)
+	@$(VENV)/bin/ruff check --quiet $(SOURCES)
+	@$(VENV)/bin/ruff format --check --quiet $(SOURCES) || { echo "Run make format." >&2; exit 1; }
+	@find templates leadpilot -name '*.html' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2 --check
+	@$(VENV)/bin/hadolint Dockerfile
+	@$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	@$(VENV)/bin/mypy leadpilot leads campaigns agent
 
 format: deps-dev
 	@$(VENV)/bin/ruff check --fix --exit-zero $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
-
-typecheck: deps-dev
-	@$(VENV)/bin/mypy leadpilot leads campaigns agent
+	@find templates leadpilot -name '*.html' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2 || true
 
 deps: $(VENV)/.installed $(VENV)/.installed-postgres
 
