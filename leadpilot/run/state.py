@@ -58,14 +58,15 @@ def kill_run(run_id: str) -> int:
     knows them.
     """
     killed = 0
-    for pid in _carriers(run_id):
+    for pid in carriers(run_id):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
             killed += 1
     return killed
 
 
-def _carriers(run_id: str) -> list[int]:
+def carriers(run_id: str) -> list[int]:
+    """The ids of all processes with this run's id in their environment, but for our own."""
     mark = f"{RUN_ID}={run_id}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

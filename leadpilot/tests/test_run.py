@@ -296,7 +296,7 @@ class Run:
 
     def carriers(self) -> list[int]:
         """Every process of the run but the supervisor and the database."""
-        return state._carriers(state.read_state(self.var / "run").run_id)
+        return state.carriers(state.read_state(self.var / "run").run_id)
 
 
 def free_port() -> int:
