@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from agent.models import Agent, AgentConfig, AgentLog, AgentTask, Decision, Draft
-
-
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Rows that only the services may write."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from leadpilot.lib.admin import RecordAdmin
 
 
 @admin.register(AgentConfig)
-class AgentConfigAdmin(ReadOnly):
+class AgentConfigAdmin(RecordAdmin):
     list_display = ("org", "name", "is_enabled", "status", "status_reason", "updated_at")
     list_filter = ("status", "is_enabled")
     list_select_related = ("org",)
@@ -35,14 +17,14 @@ class AgentConfigAdmin(ReadOnly):
 
 
 @admin.register(Agent)
-class AgentAdmin(ReadOnly):
+class AgentAdmin(RecordAdmin):
     list_display = ("name", "org", "agent_type", "status", "last_active_at")
     list_filter = ("agent_type", "status")
     list_select_related = ("org",)
 
 
 @admin.register(AgentTask)
-class AgentTaskAdmin(ReadOnly):
+class AgentTaskAdmin(RecordAdmin):
     list_display = (
         "task_type",
         "org",
@@ -60,7 +42,7 @@ class AgentTaskAdmin(ReadOnly):
 
 
 @admin.register(Draft)
-class DraftAdmin(ReadOnly):
+class DraftAdmin(RecordAdmin):
     list_display = (
         "subject",
         "org",
@@ -77,7 +59,7 @@ class DraftAdmin(ReadOnly):
 
 
 @admin.register(AgentLog)
-class AgentLogAdmin(ReadOnly):
+class AgentLogAdmin(RecordAdmin):
     list_display = ("created_at", "org", "log_type", "action_type", "message", "lead", "actor")
     list_filter = ("log_type", "action_type")
     list_select_related = ("org", "lead", "actor")
@@ -85,7 +67,7 @@ class AgentLogAdmin(ReadOnly):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly):
+class DecisionAdmin(RecordAdmin):
     list_display = ("created_at", "org", "action", "outcome", "until", "lead", "actor")
     list_filter = ("action", "outcome")
     list_select_related = ("org", "lead", "actor")

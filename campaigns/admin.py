@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from campaigns.models import (
     Campaign,
@@ -20,33 +17,15 @@ from campaigns.models import (
     Thread,
 )
 from campaigns.models.campaign import CampaignMailbox
+from leadpilot.lib.admin import RecordAdmin, RecordInline
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
-    """Rows that only the services may write."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class SequenceStepInline(admin.TabularInline[Any, Any]):
+class SequenceStepInline(RecordInline):
     model = SequenceStep
-    exclude = ("org",)
-    extra = 0
-    can_delete = False
 
 
 @admin.register(Campaign)
-class CampaignAdmin(ReadOnly):
+class CampaignAdmin(RecordAdmin):
     list_display = ("name", "org", "status", "kind", "daily_cap", "created_at")
     list_filter = ("status", "kind")
     search_fields = ("name", "org__name")
@@ -55,19 +34,19 @@ class CampaignAdmin(ReadOnly):
 
 
 @admin.register(SequenceStep)
-class SequenceStepAdmin(ReadOnly):
+class SequenceStepAdmin(RecordAdmin):
     list_display = ("campaign", "number", "type", "tone", "delay_days")
     list_select_related = ("campaign",)
 
 
 @admin.register(CampaignMailbox)
-class CampaignMailboxAdmin(ReadOnly):
+class CampaignMailboxAdmin(RecordAdmin):
     list_display = ("campaign", "mailbox")
     list_select_related = ("campaign", "mailbox")
 
 
 @admin.register(Enrollment)
-class EnrollmentAdmin(ReadOnly):
+class EnrollmentAdmin(RecordAdmin):
     list_display = ("lead", "campaign", "status", "next_step", "next_step_at", "stop_reason")
     list_filter = ("status", "stop_reason")
     search_fields = ("lead__email", "campaign__name")
@@ -75,7 +54,7 @@ class EnrollmentAdmin(ReadOnly):
 
 
 @admin.register(Mailbox)
-class MailboxAdmin(ReadOnly):
+class MailboxAdmin(RecordAdmin):
     list_display = ("email", "org", "status", "inbound_kind", "daily_cap", "last_sent_at", "last_polled_at")
     list_filter = ("status", "inbound_kind")
     search_fields = ("email", "org__name")
@@ -83,22 +62,16 @@ class MailboxAdmin(ReadOnly):
     exclude = ("smtp_password", "imap_password")
 
 
-class SendAttemptInline(admin.TabularInline[Any, Any]):
+class SendAttemptInline(RecordInline):
     model = SendAttempt
-    exclude = ("org",)
-    extra = 0
-    can_delete = False
 
 
-class MessageEventInline(admin.TabularInline[Any, Any]):
+class MessageEventInline(RecordInline):
     model = MessageEvent
-    exclude = ("org",)
-    extra = 0
-    can_delete = False
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(RecordAdmin):
     list_display = ("subject", "to_email", "org", "status", "attempts", "scheduled_for", "sent_at")
     list_filter = ("status", "channel", "bounced", "replied")
     search_fields = ("to_email", "subject", "message_id")
@@ -108,21 +81,21 @@ class MessageAdmin(ReadOnly):
 
 
 @admin.register(SendAttempt)
-class SendAttemptAdmin(ReadOnly):
+class SendAttemptAdmin(RecordAdmin):
     list_display = ("message", "number", "outcome", "phase", "smtp_code", "started_at")
     list_filter = ("outcome", "phase")
     list_select_related = ("message",)
 
 
 @admin.register(MessageEvent)
-class MessageEventAdmin(ReadOnly):
+class MessageEventAdmin(RecordAdmin):
     list_display = ("message", "kind", "happened_at")
     list_filter = ("kind",)
     list_select_related = ("message",)
 
 
 @admin.register(Thread)
-class ThreadAdmin(ReadOnly):
+class ThreadAdmin(RecordAdmin):
     list_display = ("subject", "lead", "mailbox", "is_open", "unread", "last_message_at")
     list_filter = ("is_open", "unread")
     search_fields = ("subject", "lead__email")
@@ -130,7 +103,7 @@ class ThreadAdmin(ReadOnly):
 
 
 @admin.register(InboundMessage)
-class InboundMessageAdmin(ReadOnly):
+class InboundMessageAdmin(RecordAdmin):
     list_display = ("from_email", "subject", "org", "classification", "is_automatic", "received_at")
     list_filter = ("classification", "is_automatic")
     search_fields = ("from_email", "subject")
@@ -138,6 +111,6 @@ class InboundMessageAdmin(ReadOnly):
 
 
 @admin.register(Quota)
-class QuotaAdmin(ReadOnly):
+class QuotaAdmin(RecordAdmin):
     list_display = ("org", "scope", "period", "used")
     list_select_related = ("org",)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from leadpilot.lib.admin import RecordAdmin, RowAdmin
 from leads.models import (
     ApiUsage,
     Company,
@@ -21,35 +22,9 @@ from leads.models import (
 )
 
 
-class RecordAdmin(admin.ModelAdmin[Any]):
-    """Append-only rows: to be looked at."""
-
-    list_per_page = 50
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows come from the application only."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A record is not rewritten."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A record goes with its organization or by the retention rules, not from here."""
-        return False
-
-
-class RowAdmin(admin.ModelAdmin[Any]):
-    """Rows that support may correct; relations are typed as ids, since lists of them would cross organizations."""
-
-    list_per_page = 50
-    show_full_result_count = False
-    list_select_related = ("org",)
-
-
 @admin.register(Lead)
 class LeadAdmin(RowAdmin):
+    list_select_related = ("org",)
     list_display = ("name", "email", "company", "status", "score", "org", "created_at")
     list_filter = ("status", "created_at")
     search_fields = ("name", "email", "company", "=id")
@@ -60,6 +35,7 @@ class LeadAdmin(RowAdmin):
 
 @admin.register(Company)
 class CompanyAdmin(RowAdmin):
+    list_select_related = ("org",)
     list_display = ("domain", "name", "industry", "org", "researched_at")
     list_filter = ("created_at",)
     search_fields = ("domain", "name")
@@ -69,6 +45,7 @@ class CompanyAdmin(RowAdmin):
 
 @admin.register(Suppression)
 class SuppressionAdmin(RowAdmin):
+    list_select_related = ("org",)
     list_display = ("value", "kind", "reason", "origin", "org", "created_at")
     list_filter = ("reason", "kind", "created_at")
     search_fields = ("value", "origin")

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.http import HttpRequest
 
+from leadpilot.lib.admin import RecordAdmin, RowAdmin
 from leadpilot.orgs.models import (
     AuditEntry,
     Membership,
@@ -19,19 +19,6 @@ from leadpilot.orgs.models import (
 )
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For what is written once and never changed."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class MembershipInline(admin.TabularInline[Any, Any]):
     model = Membership
     extra = 0
@@ -39,7 +26,7 @@ class MembershipInline(admin.TabularInline[Any, Any]):
 
 
 @admin.register(Organization)
-class OrganizationAdmin(admin.ModelAdmin[Any]):
+class OrganizationAdmin(RowAdmin):
     list_display = ["name", "slug", "time_zone", "is_sandbox", "halted_at", "created_at"]
     list_filter = ["is_sandbox", ("halted_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "slug"]
@@ -63,7 +50,7 @@ class UserAdmin(DjangoUserAdmin[User]):
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin[Any]):
+class MembershipAdmin(RowAdmin):
     list_display = ["user", "org", "role", "created_at"]
     list_filter = ["role"]
     search_fields = ["user__email", "org__name"]
@@ -71,7 +58,7 @@ class MembershipAdmin(admin.ModelAdmin[Any]):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(RecordAdmin):
     list_display = ["created_at", "org", "actor", "action", "message"]
     list_filter = ["action"]
     search_fields = ["message", "subject_id", "org__name"]
@@ -79,19 +66,19 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Notification)
-class NotificationAdmin(admin.ModelAdmin[Any]):
+class NotificationAdmin(RowAdmin):
     list_display = ["created_at", "org", "type", "title", "priority", "read_at"]
     list_filter = ["type", "priority"]
     search_fields = ["title", "message"]
 
 
 @admin.register(RecurringJob)
-class RecurringJobAdmin(ReadOnlyAdmin):
+class RecurringJobAdmin(RecordAdmin):
     list_display = ["name", "last_started_at"]
 
 
 @admin.register(SignInLink)
-class SignInLinkAdmin(ReadOnlyAdmin):
+class SignInLinkAdmin(RecordAdmin):
     list_display = ["user", "created_at", "expires_at", "used_at"]
     search_fields = ["user__email"]
     exclude = ["token_hash"]

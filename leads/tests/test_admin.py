@@ -3,6 +3,7 @@ import io
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
 from leadpilot.orgs.models import User
@@ -65,3 +66,16 @@ def test_owners_of_an_organization_are_no_support(client_for, alice, org):
     answer = client_for(alice).get(reverse("admin:leads_lead_changelist"))
     assert answer.status_code == 302
     assert "/login" in answer["Location"]
+
+
+def test_a_web_address_typed_without_a_scheme_is_https(support, org):
+    ContentType.objects.clear_cache()  # tests that commit empty its table
+    with org_context(org.pk):
+        lead = Lead.objects.get(email="ada@engine.example")
+    url = reverse("admin:leads_lead_change", args=[lead.pk])
+    form = support.get(url).context["adminform"].form
+    typed = {name: "" if (value := form[name].value()) is None else value for name in form.fields}
+    answer = support.post(url, {**typed, "tags": "", "custom_fields": "{}", "website_url": "engine.example"})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    with org_context(org.pk):
+        assert Lead.objects.get(pk=lead.pk).website_url == "https://engine.example"
