@@ -84,7 +84,8 @@ def connected(urls: Urls) -> Iterator[None]:
             connections[alias].close()
             found = environ.Env.db_url_config(getattr(urls, role))
             place = {key: found.get(key) or "" for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
-            connections[alias].settings_dict.update(place)
+            options = {**before[alias].get("OPTIONS", {}), **found.get("OPTIONS", {})}
+            connections[alias].settings_dict.update({**place, "OPTIONS": options})
         yield
     finally:
         for alias, known in before.items():
