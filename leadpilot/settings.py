@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "agent",
     "leadpilot.sandbox",
     "leadpilot.run",
+    "leadpilot.trust",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -190,6 +191,7 @@ ACCOUNT_EMAIL_VERIFICATION = env.str(
     "ACCOUNT_EMAIL_VERIFICATION", default="none" if IS_LOCAL else "mandatory"
 )
 ACCOUNT_ADAPTER = "leadpilot.orgs.accounts.AccountAdapter"
+MFA_ADAPTER = "leadpilot.orgs.mfa.MFAAdapter"
 ACCOUNT_LOGOUT_ON_GET = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True

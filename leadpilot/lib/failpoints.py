@@ -95,12 +95,12 @@ def taken(folder: Path, name: str) -> int | None:
 
 
 def _take(folder: Path, name: str) -> str:
-    mine = folder / f"{name}.taken-{os.getpid()}"
     try:
-        (folder / name).rename(mine)
+        action = (folder / name).read_text()
+        (folder / name).rename(folder / f"{name}.taken-{os.getpid()}")
     except OSError:
         return ""
-    return mine.read_text()
+    return action
 
 
 def _act(name: str, action: str) -> None:

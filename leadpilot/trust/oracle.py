@@ -1,0 +1,273 @@
+"""The oracle: a strict SMTP server of its own process whose log says what was accepted. `python -m leadpilot.trust.oracle`
+
+Its configuration is one JSON argument: `log` (path), `users` (names and passwords), `sent` (a MailStore, optional),
+`size_limit`. It can be told to answer anything at any verb; a line of the log is on the disk before the 250 is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leadpilot.trust import control, smtp_rules
+from leadpilot.trust.ledgerbook import Ledgerbook
+from leadpilot.trust.sent import MailStore
+from leadpilot.trust.smtp_rules import Judged, Session
+
+IDLE = 300.0  # seconds without a word after which the oracle hangs up
+_MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]+>)", re.M | re.I)
+_SUBJECT = re.compile(rb"^Subject: ([^\r\n]*)", re.M | re.I)
+THEN = ("go", "cut", "silence")
+
+
+@dataclass
+class Answer:
+    """One planned answer: at `verb` (connect, EHLO, …, DATA, dot) say this instead of the usual.
+
+    `say` None keeps the usual words. `then`: go on, cut the connection (RST), or fall silent. `drip` and `delay` are
+    seconds: between single bytes, and before the answer (at `dot`: before the mail is looked at). `accept` says
+    whether the mail at `dot` is taken; without it a 2xx takes it. `id` is told back when the answer was used.
+    """
+
+    verb: str
+    say: str | None = None
+    then: str = "go"
+    drip: float = 0.0
+    delay: float = 0.0
+    accept: bool | None = None
+    id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.then not in THEN:
+            raise ValueError(f"then is one of {', '.join(THEN)}")
+
+    @property
+    def takes(self) -> bool:
+        """Whether the usual effect of the verb comes about."""
+        if self.accept is not None:
+            return self.accept
+        return self.say is None or self.say[:1] in ("2", "3")
+
+
+class HungUp(Exception):
+    """The conversation is over."""
+
+
+@dataclass
+class Wire:
+    """A connection read by lines, with nothing hidden in buffers that are not ours."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    rest: bytearray = field(default_factory=bytearray)
+
+    async def until(self, end: bytes, most: int) -> bytes:
+        """Everything up to and with `end`, or the first `most` octets without one. Raises HungUp."""
+        start = 0
+        while (found := self.rest.find(end, max(0, start - len(end)))) < 0 and len(self.rest) <= most:
+            start = len(self.rest)
+            self.rest += await self._more()
+        size = found + len(end) if found >= 0 else len(self.rest)
+        taken = bytes(self.rest[:size])
+        del self.rest[:size]
+        return taken
+
+    async def data(self, most: int) -> bytes:
+        """A mail's data up to the last dot, which is not returned. Raises HungUp; more than `most` is read, not kept."""
+        self.rest[:0] = b"\r\n"  # a dot alone in the first line ends the data, too
+        while (found := self.rest.find(b"\r\n.\r\n")) < 0:
+            if len(self.rest) > most + 70_000:
+                del self.rest[most + 10 : -10]
+            self.rest += await self._more()
+        taken = bytes(self.rest[2 : found + 2])
+        del self.rest[: found + 5]
+        return taken
+
+    async def _more(self) -> bytes:
+        try:
+            data = await asyncio.wait_for(self.reader.read(65536), IDLE)
+        except (TimeoutError, ConnectionError) as error:
+            raise HungUp from error
+        if not data:
+            raise HungUp
+        return data
+
+    async def say(self, text: str, drip: float = 0.0) -> None:
+        """Write an answer and its line end, if told so one byte after the other."""
+        data = text.encode("latin-1") + b"\r\n"
+        pieces = [data[i : i + 1] for i in range(len(data))] if drip else [data]
+        for piece in pieces:
+            self.writer.write(piece)
+            try:
+                await self.writer.drain()
+            except ConnectionError as error:
+                raise HungUp from error
+            if drip:
+                await asyncio.sleep(drip)
+
+    def cut(self) -> None:
+        """RST, without a word."""
+        self.writer.transport.abort()
+
+
+class Oracle:
+    """The server; `accepted` and `offences` count, `planned` holds the answers to come by verb."""
+
+    def __init__(self, log: Path, users: dict[str, str], store: MailStore | None, size_limit: int) -> None:
+        self.log = Ledgerbook(log)
+        self.faults = Ledgerbook(log.with_name("offences.jsonl"))
+        self.users, self.store, self.size_limit = users, store, size_limit
+        self.planned: dict[str, deque[Answer]] = {}
+        self.accepted = self.connections = self.offences = 0
+        self.used: list[int] = []
+
+    def order(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The control port: `plan` an answer, `clear` them, tell the `state`. Raises ValueError."""
+        what = request.pop("do")
+        if what == "plan":
+            answer = Answer(**request)
+            self.planned.setdefault(answer.verb, deque()).append(answer)
+        elif what == "clear":
+            self.planned.clear()
+        elif what != "state":
+            raise ValueError(f"no such order: {what}")
+        waiting = sum(map(len, self.planned.values()))
+        counts = {"accepted": self.accepted, "connections": self.connections, "offences": self.offences}
+        return {**counts, "used": self.used, "waiting": waiting}
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One conversation, from greeting to the end."""
+        self.connections += 1
+        wire, session = Wire(reader, writer), Session(self.users, self.size_limit)
+        try:
+            await self._answer(wire, Judged("connect", "220 oracle ESMTP"))
+            while await self._command(wire, session):
+                pass
+        except (HungUp, ConnectionError):
+            pass  # clients that die in mid-sentence are what this is for
+        finally:
+            writer.close()
+
+    async def _command(self, wire: Wire, session: Session) -> bool:
+        line = await wire.until(b"\n", smtp_rules.LONGEST_COMMAND * 4)
+        judged = session.judge(line)
+        if wire.rest and not judged.offence:
+            judged = Judged("bad", "503 5.5.0 wait for the answer", offence=True)
+            await self._answer(wire, judged, said=line)
+            return False
+        taken = await self._answer(wire, judged, said=line)
+        if judged.verb == "DATA" and taken and not judged.offence:
+            await self._mail(wire, session)
+        return judged.verb != "QUIT"
+
+    async def _answer(self, wire: Wire, judged: Judged, said: bytes = b"") -> bool:
+        """Give the planned or the usual answer; True when the command was taken. An offence is never planned away."""
+        if judged.offence:
+            self._offence(judged.answer, said)
+            await wire.say(judged.answer)
+            return False
+        plan = self._next(judged.verb)
+        if plan is None:
+            if judged.effect:
+                judged.effect()
+            await wire.say(judged.answer)
+            return True
+        if plan.takes and judged.effect:
+            judged.effect()
+        await asyncio.sleep(plan.delay)
+        await self._perform(wire, plan, judged.answer)
+        return plan.takes
+
+    async def _perform(self, wire: Wire, plan: Answer, usual: str) -> None:
+        if plan.then == "go" or plan.say is not None:
+            await wire.say(usual if plan.say is None else plan.say, plan.drip)
+        if plan.then == "cut":
+            wire.cut()
+            raise HungUp
+        if plan.then == "silence":
+            while True:  # until the client hangs up
+                wire.rest.clear()
+                await wire.until(b"\n", 1000)
+
+    def _next(self, verb: str) -> Answer | None:
+        waiting = self.planned.get(verb)
+        if not waiting:
+            return None
+        answer = waiting.popleft()
+        self.used.append(answer.id)
+        return answer
+
+    def _offence(self, answer: str, said: bytes) -> None:
+        self.offences += 1
+        self.faults.add(at=time.time(), answer=answer, said=said[:300].decode("latin-1"))
+
+    async def _mail(self, wire: Wire, session: Session) -> None:
+        data = await wire.data(self.size_limit)
+        fault = smtp_rules.data_fault(data, eight_bit=session.eight_bit)
+        if wire.rest:
+            fault = fault or "554 5.5.0 something came after the last dot"
+        if len(data) > self.size_limit:
+            await wire.say("552 5.3.4 too big")
+        elif fault:
+            self._offence(fault, data[-300:])
+            await wire.say(fault)
+        else:
+            await self._dot(wire, session, smtp_rules.unstuffed(data))
+        session.reset()
+
+    async def _dot(self, wire: Wire, session: Session, mail: bytes) -> None:
+        plan = self._next("dot")
+        if plan:
+            await asyncio.sleep(plan.delay)
+        if plan is None or plan.takes:
+            self._accept(session, mail)
+        usual = f"250 2.0.0 taken as number {self.accepted}"
+        if plan is None:
+            await wire.say(usual)
+        else:
+            await self._perform(wire, plan, usual)
+
+    def _accept(self, session: Session, mail: bytes) -> None:
+        """Write it down for good. Only after this returns may anybody be told."""
+        self.accepted += 1
+        at, digest = time.time(), hashlib.sha256(mail).hexdigest()
+        self.log.add(
+            at=at,
+            user=session.user,
+            mail_from=session.mail_from,
+            rcpt_to=session.rcpt_to,
+            message_id=_first(_MESSAGE_ID, mail),
+            subject=_first(_SUBJECT, mail),
+            sha256=digest,
+            size=len(mail),
+        )
+        if self.store:
+            self.store.file(session.user, "Sent", f"{int(at * 1e6)}.{self.accepted}.oracle", mail)
+
+
+def _first(pattern: re.Pattern[bytes], mail: bytes) -> str:
+    match = pattern.search(mail.partition(b"\r\n\r\n")[0])
+    return match[1].decode("latin-1").strip() if match else ""
+
+
+async def serve(config: dict[str, Any]) -> None:
+    """Serve until whoever started us is gone."""
+    sent = config.get("sent")
+    store = MailStore(Path(sent["root"]), sent["uid"], sent["gid"]) if sent else None
+    oracle = Oracle(Path(config["log"]), config["users"], store, config.get("size_limit", 10_000_000))
+    server = await asyncio.start_server(oracle.talk, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    control.say_ready(smtp=port, control=await control.listen(oracle.order))
+    await control.until_orphaned()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(json.loads(sys.argv[1])))
