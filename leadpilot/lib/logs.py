@@ -43,8 +43,8 @@ _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
         ),
         rf"\1{HIDDEN}",
     ),
-    # sign-in links
-    (re.compile(r"(/enter/|/unsubscribe/|/invite/)[A-Za-z0-9_-]{8,}"), rf"\1{HIDDEN}"),
+    # sign-in and unsubscribe links
+    (re.compile(r"(/enter/|/u/|/password/reset/key/)[A-Za-z0-9_-]{8,}"), rf"\1{HIDDEN}"),
     (
         re.compile(
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\n]{0,8000}(?:-----END [A-Z ]{0,30}KEY-----)?"

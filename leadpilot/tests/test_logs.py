@@ -131,6 +131,8 @@ PLANTED = {
     "option": "--token=hunter2",
     "header": "X-Api-Key: hunter2",
     "sign-in link": "http://127.0.0.1:8000/enter/abcdefghijklmnop/",
+    "unsubscribe link": "http://127.0.0.1:8000/u/abcdefghijklmnop/",
+    "password link": "http://127.0.0.1:8000/accounts/password/reset/key/3-abcdefghijklmnop/",
     "known": f"it was {KNOWN}!",
     "private key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n-----END PRIVATE KEY-----",
 }

@@ -13,10 +13,11 @@ from django.db.models import Q
 
 from leadpilot.lib.encryption import DecryptionError, decrypt, encrypt, newest_prefix
 from leadpilot.lib.secrets import SecretField, place_of, secret_fields
+from leadpilot.orgs import mfa
 
 
 class Command(BaseCommand):
-    """Goes over the SecretFields of all organizations; may be stopped, repeated, and run beside the application."""
+    """Goes over the SecretFields of all organizations and people's second factors; may be stopped, repeated, and run beside the application."""
 
     help = (
         "Encrypt every stored secret again with the first key of ENCRYPTION_KEYS. Safe to stop and to repeat."
@@ -34,10 +35,17 @@ class Command(BaseCommand):
         for model in apps.get_models():
             for field in secret_fields(model):
                 self._column(model, field, options, unreadable)
+        self._second_factors(options, unreadable)
         if unreadable:
             shown = ", ".join(unreadable[:20])
             raise CommandError(f"{len(unreadable)} secrets did not open and were left as they are: {shown}")
         self.stdout.write(f"Every secret is under key {newest_prefix().split('.')[1]}.")
+
+    def _second_factors(self, options: dict[str, Any], unreadable: list[str]) -> None:
+        rotated, failed = mfa.rotate(options["database"], dry_run=options["dry_run"])
+        unreadable.extend(failed)
+        verb = "to rotate" if options["dry_run"] else "rotated"
+        self.stdout.write(f"mfa_authenticator.data: {rotated} {verb}, {len(failed)} unreadable")
 
     def _column(
         self, model: type[models.Model], field: SecretField, options: dict[str, Any], unreadable: list[str]
