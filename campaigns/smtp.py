@@ -188,7 +188,7 @@ class Connection(smtplib.SMTP):
         except ConnectFailed:
             self.close()
             raise
-        except (OSError, smtplib.SMTPException, outbound.OutboundError, UnicodeError) as error:
+        except (OSError, smtplib.SMTPException, outbound.OutboundError, ValueError) as error:
             self.close()
             raise explain(error, server.host, server.port, self.phase) from error
 
@@ -268,6 +268,7 @@ class Connection(smtplib.SMTP):
         `before_dot` is asked once the body is written: False ends the connection, and nothing was sent.
         """
         self._begin(self.limits.before_dot)
+        self.phase = "mail"  # what is left of the mail before must not make this one unknown
         try:
             refused = self._envelope(mail_from, rcpt_to)
             if refused is not None:
@@ -289,6 +290,9 @@ class Connection(smtplib.SMTP):
             return Result(outcome, self.phase, text=clean(str(error) or type(error).__name__))
 
     def _enter(self, phase: str) -> None:
+        """Begin a phase. An answer nobody asked for would be taken for the next one's: then nothing more is said."""
+        if self._buffer:
+            raise ProtocolError(f"an answer that nothing was asked for: {clean(self._buffer[:200])}")
         self.phase = phase
         failpoints.hit(f"smtp.{phase}")
 

@@ -50,6 +50,12 @@ def window_for(campaign: Any, lead: Any, org: Any) -> Window:
     )
 
 
+def closing(moment: datetime, window: Window) -> datetime:
+    """When the window that is open at `moment` closes, in UTC."""
+    day = moment.astimezone(window.zone).date()
+    return datetime.combine(day, window.end, window.zone).astimezone(UTC)
+
+
 def next_opening(moment: datetime, window: Window) -> datetime:
     """The first instant at or after `moment` at which the window is open, in UTC.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from agent import reading
-from agent.engine import ClaimedTask, TaskFailed, handles, hold
+from agent.engine import ClaimedTask, handles, hold
+from agent.handlers.common import inbound_of
 from agent.handlers.replies import HANDLED, act_on
 from agent.llm import metered
 from agent.models import AgentLog, LogType, TaskType
@@ -39,40 +40,37 @@ def reading_failed(task: ClaimedTask, message: str) -> None:
 def classify_reply(task: ClaimedTask) -> dict[str, Any]:
     """Classify and act, once. The reader sees the text and can do nothing; what acts sees only its fixed values."""
     with hold(task):
-        found = _inbound(task)
+        found = inbound_of(task)
     if not found.classification:
         with metered() as spent:
             read = reading.classify(found)
         with hold(task):
             record_usage(org_id=task.org_id, lead_id=found.lead_id, spent=spent)
-            inbox.record_classification(
-                inbound=found,
-                classification=read.classification,
-                sentiment=read.sentiment,
-                confidence=read.confidence,
-                reason=read.reason,
-                extracted=dict(read.extracted),
-                by=read.by,
-            )
-            _log(task, found, read)
+            _record(task, read)
     with hold(task):
-        found = _inbound(task)
+        found = inbound_of(task)
         if found.handled_at is not None or found.lead is None or _acted_on(found):
             return {"classification": found.classification}
         done = act_on(found, config=config_for(found.org), task=task)
     return {"classification": found.classification, "done": done}
 
 
-def _inbound(task: ClaimedTask) -> InboundMessage:
-    found = (
-        InboundMessage.objects.for_org(task.org_id)
-        .select_related("org", "lead", "thread", "mailbox", "message")
-        .filter(pk=task.inbox_message_id)
-        .first()
-    )
+def _record(task: ClaimedTask, read: reading.Reading) -> None:
+    """Write the reading down, unless a person said meanwhile what the mail means."""
+    unread = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id, classification="")
+    found: InboundMessage | None = unread.select_for_update(of=("self",)).first()
     if found is None:
-        raise TaskFailed("The mail is not there any more.")
-    return found  # type: ignore[no-any-return]
+        return
+    inbox.record_classification(
+        inbound=found,
+        classification=read.classification,
+        sentiment=read.sentiment,
+        confidence=read.confidence,
+        reason=read.reason,
+        extracted=dict(read.extracted),
+        by=read.by,
+    )
+    _log(task, found, read)
 
 
 def _acted_on(found: InboundMessage) -> bool:

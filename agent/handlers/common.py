@@ -7,6 +7,7 @@ from datetime import timedelta
 from agent.engine import ClaimedTask, TaskFailed, TaskLater, TaskNeedsApproval
 from agent.gate import STOPPED_CODES
 from agent.models import AgentTask
+from campaigns.models import InboundMessage
 from leadpilot.lib import clock
 from leadpilot.lib.verdict import Outcome, Verdict
 from leads.models import Lead
@@ -24,6 +25,20 @@ def lead_of(task: ClaimedTask) -> Lead:
     if task.lead_id is None:
         raise TaskFailed("The task names no lead.")
     return Lead.objects.for_org(task.org_id).select_related("org", "company_profile").get(pk=task.lead_id)
+
+
+def inbound_of(task: ClaimedTask) -> InboundMessage:
+    """The mail a task is about, with all that readers and writers look at. Raises TaskFailed when it is gone."""
+    related = ("org", "lead__company_profile", "thread", "mailbox", "message__enrollment")
+    found: InboundMessage | None = (
+        InboundMessage.objects.for_org(task.org_id)
+        .select_related(*related)
+        .filter(pk=task.inbox_message_id)
+        .first()
+    )
+    if found is None:
+        raise TaskFailed("The mail is not there any more.")
+    return found
 
 
 def because(verdict: Verdict) -> str:

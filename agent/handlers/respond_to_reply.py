@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.engine import ClaimedTask, TaskFailed, handles, hold
-from agent.handlers.common import row_of
+from agent.engine import ClaimedTask, handles, hold
+from agent.handlers.common import inbound_of, row_of
 from agent.handlers.settle_draft import settle_draft
 from agent.llm import metered
 from agent.models import Draft, DraftStatus, LogType, TaskType
@@ -14,7 +14,6 @@ from agent.services.log import log
 from agent.services.usage import record_usage
 from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer, writer_name
 from campaigns.models import Enrollment, InboundMessage
-from campaigns.services import inbound as inbox
 from leads.models import CLOSED_STATUSES
 
 
@@ -22,7 +21,7 @@ from leads.models import CLOSED_STATUSES
 def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
     """One answer a mail: sent when the gate allows it, else waiting for a person. Robots get none."""
     with hold(task):
-        found = _inbound(task)
+        found = inbound_of(task)
         if found.is_automatic or found.handled_at is not None or found.lead is None:
             return {"skipped": "It needs no answer."}
         if found.lead.status in CLOSED_STATUSES:
@@ -39,22 +38,7 @@ def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
     if draft is None or draft.status != DraftStatus.DRAFT:
         return {"skipped": "There is an answer already."}
     outcome = settle_draft(task, draft, confidence=found.confidence)
-    if outcome == "allow":
-        with hold(task):
-            inbox.mark_handled(inbound=found)
     return {"outcome": str(outcome), "draft": str(draft.pk)}
-
-
-def _inbound(task: ClaimedTask) -> InboundMessage:
-    found = (
-        InboundMessage.objects.for_org(task.org_id)
-        .select_related("org", "lead__company_profile", "thread", "mailbox", "message__enrollment")
-        .filter(pk=task.inbox_message_id)
-        .first()
-    )
-    if found is None:
-        raise TaskFailed("The mail is not there any more.")
-    return found  # type: ignore[no-any-return]
 
 
 def _living(found: InboundMessage) -> Draft | None:

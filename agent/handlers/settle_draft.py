@@ -9,6 +9,7 @@ from agent.engine import ClaimedTask, TaskLater, hold
 from agent.handlers.common import RECHECK, because, row_of, stopped
 from agent.models import Draft
 from agent.services import drafts
+from campaigns.services import inbound as inbox
 from leadpilot.lib import clock
 from leadpilot.lib.verdict import Outcome
 from leadpilot.orgs.models import Notification, Organization
@@ -33,6 +34,8 @@ def settle_draft(task: ClaimedTask, draft: Draft, *, confidence: float | None = 
         )
         if verdict.allowed:
             drafts.approve_draft(draft=draft, version=draft.version)
+            if draft.in_reply_to is not None:
+                inbox.mark_handled(inbound=draft.in_reply_to)
         elif verdict.outcome in (Outcome.ASK, Outcome.ESCALATE):
             drafts.submit_for_approval(draft=draft, reason=because(verdict))
             _tell(draft.org, because(verdict), urgent=verdict.outcome is Outcome.ESCALATE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent import engine
+from agent import engine, reading
 from agent.engine import claims
 from agent.handlers.common import may
 from agent.handlers.settle_draft import settle_draft
@@ -26,6 +26,7 @@ from agent.tests.world import (
 from campaigns.models import Enrollment, EnrollmentStatus, InboundMessage, Message, StopReason
 from campaigns.models.campaign import ApprovalMode
 from campaigns.services import enrollment as enrollments
+from campaigns.services import inbound as inbox
 from leadpilot.lib import clock
 from leadpilot.lib import verdict as verdicts
 from leadpilot.orgs.models import Notification
@@ -152,6 +153,21 @@ class TestClassifyReply:
         self.enrollment = enrollment
         assert self.task.status == TaskStatus.COMPLETED, self.task.error_message
         return found
+
+    def test_what_a_person_said_meanwhile_is_not_overwritten(
+        self, running: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = reading.classify
+
+        def classify(found: InboundMessage) -> reading.Reading:
+            inbox.record_classification(inbound=found, classification="unsubscribe", by="Alice")
+            return read(found)
+
+        monkeypatch.setattr(reading, "classify", classify)
+        found = self.reply(running, "Yes, I am interested. Let's talk next week.")
+        assert (found.classification, found.classified_by) == ("unsubscribe", "Alice")
+        assert found.lead.status == LeadStatus.UNSUBSCRIBED
+        assert not self.answers(running).exists()
 
     def answers(self, org: Any) -> Any:
         return AgentTask.objects.for_org(org).filter(task_type=TaskType.RESPOND_TO_REPLY)
@@ -289,6 +305,19 @@ class TestRespondToReply:
         found.refresh_from_db()
         assert Message.objects.for_org(running).get(in_reply_to=found).approved_by is None
         assert found.handled_at is not None
+
+    def test_an_approved_answer_and_its_handled_mail_are_one_transaction(self, running: Any) -> None:
+        configure(running, require_approval_for=[], auto_respond_to_questions=True)
+        enrollment = make_enrollment(running)
+        found = make_inbound(
+            enrollment.lead, enrollment.mailbox, "What is it?", classification="question", confidence=0.9
+        )
+        draft = make_draft(enrollment, status=DraftStatus.DRAFT, in_reply_to=found)
+        engine.submit(org=running, task_type=TaskType.RESPOND_TO_REPLY, inbox_message=found.pk)
+        [claimed] = claims.claim(running.pk, "me", 1)
+        assert settle_draft(claimed, draft, confidence=0.9) == "allow"
+        found.refresh_from_db()
+        assert found.handled_at is not None  # though its worker may die before it says so
 
     def test_an_unsure_reading_is_handed_to_a_person(self, running: Any) -> None:
         configure(running, require_approval_for=[])

@@ -100,7 +100,7 @@ def make_inbound(
     lead: Lead, mailbox: Mailbox, text: str = "Sounds good, tell me more.", **fields: Any
 ) -> InboundMessage:
     """A mail that came back, not classified yet, in a thread of its own."""
-    thread = inbox._thread(mailbox, lead, None, "Re: Step 1")
+    thread = inbox.keeping.thread_for(mailbox, lead, None, "Re: Step 1")
     return InboundMessage.objects.create(
         org_id=lead.org_id,
         lead=lead,

@@ -14,12 +14,14 @@ from campaigns.models import (
     Enrollment,
     Mailbox,
     MailboxStatus,
+    Message,
     SequenceStep,
     StopReason,
 )
 from campaigns.models.campaign import WEEKDAYS, CampaignMailbox
 from campaigns.services import enrollment as enrollments
 from campaigns.services import outbox
+from campaigns.services.transitions import lock_open
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import Organization, User
@@ -255,6 +257,7 @@ def pause(*, campaign: Campaign, by: User | None = None) -> Campaign:
 @transaction.atomic
 def archive(*, campaign: Campaign, by: User | None = None) -> Campaign:
     """End it for good: its sequences stop, what waits is cancelled."""
+    lock_open(Message.objects.for_org(campaign.org_id).filter(campaign=campaign))
     _move(campaign, by, CampaignStatus.ARCHIVED, tuple(CampaignStatus))
     running = Enrollment.objects.for_org(campaign.org_id).filter(
         campaign=campaign, status__in=enrollments.RUNNING

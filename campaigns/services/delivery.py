@@ -28,7 +28,9 @@ BATCH = 50
 # In this time new mails are begun; the last one may take its own time after that.
 BUDGET = pace.seconds("drain_budget", 50)
 SHORT_WAIT = 3.0  # seconds of spacing that are slept; longer ones are left to the next wake-up
-RECHECK_AFTER = 1.0  # seconds since the intent after which the world is looked at again before the last dot
+RECHECK_AFTER = (
+    1.0  # seconds since the last look after which the world is looked at again before the last dot
+)
 PATIENCE = 30.0  # seconds to wait for a database that is away, when an outcome has to be written down
 _AT_ONCE = ("password", "refused", "tls")
 
@@ -112,11 +114,14 @@ class _Line:
         self.server, self.limits = server, limits
         self.connection: Connection | None = None
 
-    def send(self, claim: ledger.Claim) -> Result:
-        """Hand over one mail. Raises ConnectFailed when there is no connection; then nothing was sent."""
+    def send(self, claim: ledger.Claim, looked_at: float) -> Result:
+        """Hand over one mail. Raises ConnectFailed when there is no connection; then nothing was sent.
+
+        `looked_at` (monotonic) is when the world was last seen to allow it, before the intent. Connecting takes time too.
+        """
         before = self.connection
         reused = before is not None and before.usable and before.delivered > 0
-        result = self._try(claim)
+        result = self._try(claim, looked_at)
         gone = self.connection is not None and not self.connection.usable
         refused_late = result.outcome in (Outcome.RETRY, Outcome.DEFERRED) and result.phase in (
             "mail",
@@ -124,17 +129,16 @@ class _Line:
         )
         if reused and gone and refused_late:
             # Servers end a connection after some mails or minutes: nothing was sent, so a new one may try at once.
-            result = self._try(claim)
+            result = self._try(claim, looked_at)
         return result
 
-    def _try(self, claim: ledger.Claim) -> Result:
+    def _try(self, claim: ledger.Claim, looked_at: float) -> Result:
         if self.connection is None or not self.connection.usable:
             self.connection = Connection(self.server, self.limits)
             self.connection.open()
-        begun = time.monotonic()
 
         def before_dot() -> bool:
-            return time.monotonic() - begun < RECHECK_AFTER or ledger.may_still_go(claim)
+            return time.monotonic() - looked_at < RECHECK_AFTER or ledger.may_still_go(claim)
 
         return self.connection.deliver(claim.mail_from, claim.rcpt_to, claim.raw, before_dot)
 
@@ -149,8 +153,8 @@ def _send_all(claims: list[ledger.Claim], line: _Line, done: Drained, until: flo
     waiting = list(claims)
     try:
         while waiting and time.monotonic() < until:
-            claim = waiting.pop(0)
-            if _begun(claim) and not _send(claim, line, done):
+            claim, looked_at = waiting.pop(0), time.monotonic()
+            if _begun(claim) and not _send(claim, line, done, looked_at):
                 return
     finally:
         if waiting:
@@ -179,10 +183,10 @@ def _take_back(claim: ledger.Claim, not_sent: Result) -> None:
         _release([claim])
 
 
-def _send(claim: ledger.Claim, line: _Line, done: Drained) -> bool:
+def _send(claim: ledger.Claim, line: _Line, done: Drained, looked_at: float) -> bool:
     """One mail, its outcome on record. False when the mailbox has no connection and the drain should end."""
     try:
-        result = line.send(claim)
+        result = line.send(claim, looked_at)
     except ConnectFailed as error:
         trouble = error
         failed = Result(Outcome.RETRY, error.phase, error.code, str(error))

@@ -23,7 +23,7 @@ from campaigns.models import (
     StopReason,
     Thread,
 )
-from campaigns.services.transitions import cancel, move
+from campaigns.services.transitions import cancel, lock_open, move
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import User
@@ -109,6 +109,8 @@ def _one(enrollment: Enrollment) -> Any:
 @transaction.atomic
 def stop(*, enrollment: Enrollment, reason: str, note: str = "") -> bool:
     """End a sequence for good and cancel what has not left yet; True when it was running."""
+    messages = Message.objects.for_org(enrollment.org_id).filter(enrollment=enrollment)
+    lock_open(messages)
     stopped = (
         _one(enrollment)
         .filter(status__in=RUNNING)
@@ -121,10 +123,7 @@ def stop(*, enrollment: Enrollment, reason: str, note: str = "") -> bool:
             finished_at=clock.now(),
         )
     )
-    cancel(
-        messages=Message.objects.for_org(enrollment.org_id).filter(enrollment=enrollment),
-        reason=f"The sequence was stopped: {note or StopReason(reason).label}",
-    )
+    cancel(messages=messages, reason=f"The sequence was stopped: {note or StopReason(reason).label}")
     enrollment.refresh_from_db()
     return bool(stopped)
 
@@ -132,6 +131,7 @@ def stop(*, enrollment: Enrollment, reason: str, note: str = "") -> bool:
 @transaction.atomic
 def pause(*, enrollment: Enrollment, reason: str) -> bool:
     """Hold a running sequence until `resume`; what was queued waits. True when it was active."""
+    lock_open(Message.objects.for_org(enrollment.org_id).filter(enrollment=enrollment))
     paused = _one(enrollment).filter(status=EnrollmentStatus.ACTIVE)
     done = bool(paused.update(status=EnrollmentStatus.PAUSED, next_reason=reason))
     if done:
@@ -163,13 +163,12 @@ def resume(*, enrollment: Enrollment, at: datetime | None = None, reason: str) -
 def stop_lead(*, lead: Lead, reason: str, note: str = "") -> int:
     """Stop every running sequence of a lead and cancel what waits for it outside of sequences; returns how many stopped."""
     with transaction.atomic():
+        messages = Message.objects.for_org(lead.org_id).filter(lead=lead)
+        lock_open(messages)
         lock_lead(lead)
         running = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status__in=RUNNING)
         count = sum(stop(enrollment=enrollment, reason=reason, note=note) for enrollment in running)
-        cancel(
-            messages=Message.objects.for_org(lead.org_id).filter(lead=lead),
-            reason=note or str(StopReason(reason).label),
-        )
+        cancel(messages=messages, reason=note or str(StopReason(reason).label))
     return count
 
 
@@ -183,6 +182,7 @@ def lock_lead(lead: Lead) -> None:
 @transaction.atomic
 def pause_lead(*, lead: Lead, reason: str) -> int:
     """Pause every active sequence of a lead; returns how many."""
+    lock_open(Message.objects.for_org(lead.org_id).filter(lead=lead))
     lock_lead(lead)
     active = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status=EnrollmentStatus.ACTIVE)
     return sum(pause(enrollment=enrollment, reason=reason) for enrollment in active)

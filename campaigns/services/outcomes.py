@@ -21,7 +21,7 @@ from campaigns.models import (
     Thread,
 )
 from campaigns.services import enrollment
-from campaigns.services.transitions import record_event
+from campaigns.services.transitions import lock_open, record_event
 from leadpilot.lib import clock
 from leadpilot.orgs.services import notify
 from leads.models import Lead, SuppressionReason
@@ -121,7 +121,9 @@ def mailbox_at_fault(*, org_id: UUID, mailbox_id: UUID, said: str) -> bool:
 
 def hard_bounce(*, message: Message, said: str, origin: str) -> None:
     """The address does not exist: the lead is `bounced` and suppressed, its sequence stops. Call in a transaction."""
-    Message.objects.for_org(message.org_id).filter(pk=message.pk).update(bounced=True, bounce_type="hard")
+    rows = Message.objects.for_org(message.org_id)
+    lock_open(rows.filter(lead_id=message.lead_id))
+    rows.filter(pk=message.pk).update(bounced=True, bounce_type="hard")
     record_event(message=message, kind=MessageEvent.Kind.BOUNCED, type="hard", said=said)
     suppress(
         org=message.org,
@@ -129,9 +131,9 @@ def hard_bounce(*, message: Message, said: str, origin: str) -> None:
         reason=SuppressionReason.BOUNCED,
         origin=f"{origin}: {said}"[:200],
     )
+    watch_bounce_rate(org_id=message.org_id, mailbox_id=message.mailbox_id)
     lead = Lead.objects.for_org(message.org_id).get(pk=message.lead_id)
     enrollment.stop_lead(lead=lead, reason=StopReason.BOUNCED, note=f"{message.to_email} bounced: {said}")
-    watch_bounce_rate(org_id=message.org_id, mailbox_id=message.mailbox_id)
 
 
 def soft_bounce(*, message: Message, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -92,14 +93,25 @@ def take(*, org_id: UUID, caps: list[Cap]) -> tuple[Taken, Cap | None]:
 
 
 def give_back(*, org_id: UUID, taken: Iterable[Iterable[str]]) -> None:
-    """Return places that were taken for something that did not happen, in the order they were taken."""
+    """Return places that were taken for something that did not happen; of several messages in one go, widest first.
+
+    Last in its transaction: whoever holds the organization's counter may be waited for by each of its claims.
+    """
+    places = Counter((scope, period) for scope, period in taken)
     with connections[router.db_for_write(Quota)].cursor() as cursor:
-        for scope, period in taken:
+        for (scope, period), n in sorted(places.items(), key=lambda place: _width(place[0][0])):
             cursor.execute(
-                "UPDATE campaigns_quota SET used = used - 1"
-                " WHERE org_id = %s AND scope = %s AND period = %s AND used > 0",
-                [org_id, scope, period],
+                "UPDATE campaigns_quota SET used = greatest(used - %s, 0)"
+                " WHERE org_id = %s AND scope = %s AND period = %s",
+                [n, org_id, scope, period],
             )
+
+
+def _width(scope: str) -> tuple[int, str]:
+    """The order in which counters are locked: as `caps_for` lists them."""
+    kinds = ("org", "cap", "mailbox", "campaign")
+    kind = scope.partition(":")[0]
+    return (kinds.index(kind) if kind in kinds else len(kinds), scope)
 
 
 def used(*, org_id: UUID, scope: str, period: str) -> int:

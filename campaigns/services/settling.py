@@ -15,6 +15,7 @@ from leadpilot.orgs.tenancy import org_context
 
 # A mail that is not in Sent by then was not sent, where Sent is kept.
 PATIENCE = pace.time("settle_patience", timedelta(minutes=10))
+MOST = 100  # a search
 WITNESSES = 5  # sent mails whose presence in Sent proves that it is kept
 
 
@@ -26,7 +27,7 @@ def settle_mailbox(*, org_id: UUID, mailbox_id: UUID) -> dict[str, int]:
     """
     with org_context(org_id):
         mailbox = Mailbox.objects.for_org(org_id).filter(pk=mailbox_id, inbound_kind=InboundKind.IMAP).first()
-        unknown = _unknown(org_id, mailbox_id)
+        unknown = unknown_of(org_id, mailbox_id)
         if mailbox is None or not unknown:
             return {}
         witnesses = _witnesses(org_id, mailbox_id)
@@ -43,9 +44,10 @@ def settle_mailbox(*, org_id: UUID, mailbox_id: UUID) -> dict[str, int]:
     return _conclude(unknown, witnesses, found)
 
 
-def _unknown(org_id: UUID, mailbox_id: UUID) -> list[Message]:
+def unknown_of(org_id: UUID, mailbox_id: UUID) -> list[Message]:
+    """A mailbox's unknown messages, at most MOST, in no order: those that nobody can prove must not hide the others."""
     rows = Message.objects.for_org(org_id).filter(mailbox_id=mailbox_id, status=MessageStatus.UNKNOWN)
-    return list(rows.order_by("created_at")[:100])
+    return list(rows.order_by("?")[:MOST])
 
 
 def _witnesses(org_id: UUID, mailbox_id: UUID) -> list[str]:

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from campaigns.models import Thread
+from leadpilot.lib import clock
+from leadpilot.lib.errors import DomainError
+from leadpilot.orgs.models import User
+
+
+def assign_thread(*, thread: Thread, to: User | None) -> None:
+    """Give a thread to someone, or to nobody."""
+    Thread.objects.for_org(thread.org_id).filter(pk=thread.pk).update(assigned_to=to)
+
+
+def snooze_thread(*, thread: Thread, until: datetime | None) -> None:
+    """Put a thread out of sight until a moment in the future; None wakes it. Raises DomainError (field `until`)."""
+    if until is not None and until <= clock.now():
+        raise DomainError("Choose a moment in the future.", field="until")
+    Thread.objects.for_org(thread.org_id).filter(pk=thread.pk).update(snoozed_until=until)
 
 
 def mark_read(*, thread: Thread) -> None:

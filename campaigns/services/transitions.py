@@ -35,17 +35,27 @@ def record_event(*, message: Message, kind: str, key: str = "", **data: Any) -> 
     MessageEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
+def lock_open(messages: QuerySet[Message]) -> list[Message]:
+    """Lock those that have not begun to leave, before their lead, their sequence and the counters of the caps.
+
+    Who is going to cancel messages of several sequences locks all of them first: a claim holds some and waits for a counter.
+    """
+    open_ones = messages.filter(status__in=sources(MessageStatus.CANCELLED)).order_by("pk")
+    return list(open_ones.select_for_update(of=("self",)).only("pk", "org_id", "status", "reserved"))
+
+
 def cancel(*, messages: QuerySet[Message], reason: str) -> int:
     """Cancel those that have not begun to leave, and give their places in the caps back. Call in a transaction.
 
     A worker that has just claimed one finds its fence gone; one that is being sent is left to its end.
     """
-    open_ones = messages.filter(status__in=sources(MessageStatus.CANCELLED)).order_by("pk")
-    count = 0
-    for message in open_ones.select_for_update(of=("self",)).only("pk", "org_id", "status", "reserved"):
-        one = Message.objects.for_org(message.org_id).filter(pk=message.pk)
-        move(messages=one, to=MessageStatus.CANCELLED, reason=reason, reserved=[], lease_until=None)
-        quota.give_back(org_id=message.org_id, taken=message.reserved)
+    found = lock_open(messages)
+    if not found:
+        return 0
+    org_id = found[0].org_id
+    rows = Message.objects.for_org(org_id).filter(pk__in=[message.pk for message in found])
+    move(messages=rows, to=MessageStatus.CANCELLED, reason=reason, reserved=[], lease_until=None)
+    for message in found:
         record_event(message=message, kind=MessageEvent.Kind.CANCELLED, reason=reason)
-        count += 1
-    return count
+    quota.give_back(org_id=org_id, taken=[place for message in found for place in message.reserved])
+    return len(found)

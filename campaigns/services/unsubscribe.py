@@ -13,7 +13,7 @@ from django.db import transaction
 
 from campaigns.models import Message, MessageEvent, StopReason
 from campaigns.services import enrollment
-from campaigns.services.transitions import record_event
+from campaigns.services.transitions import lock_open, record_event
 from leads.models import Lead, SuppressionReason
 from leads.services.suppression import suppress
 
@@ -61,6 +61,7 @@ def unsubscribe(*, lead: Lead, origin: str, message: Message | None = None) -> N
 
     From the commit on nothing goes out to it: the address is looked up again just before each mail.
     """
+    lock_open(Message.objects.for_org(lead.org_id).filter(lead=lead))
     if message is not None:
         Message.objects.for_org(lead.org_id).filter(pk=message.pk).update(unsubscribed=True)
         record_event(message=message, kind=MessageEvent.Kind.UNSUBSCRIBED, origin=origin)

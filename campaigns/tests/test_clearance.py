@@ -6,8 +6,8 @@ from datetime import time, timedelta
 
 import pytest
 
-from campaigns import clearance
-from campaigns.models import InboundMessage
+from campaigns import clearance, windows
+from campaigns.models import InboundMessage, SendAttempt
 from campaigns.rendering import content_hash
 from campaigns.services import campaigns, delivery, enrollment, ledger, outbox, quota
 from campaigns.services.unsubscribe import unsubscribe
@@ -224,7 +224,7 @@ def test_full_caps_are_named_and_wait_for_the_next_day(world, ready):
     assert drain(mailbox).counts == {}
     message = world.fresh(message)
     assert "limit of 0" in message.status_reason
-    assert message.scheduled_for <= clock.now() + ledger.RECHECK
+    assert message.scheduled_for <= clock.now() + ledger.obstacles.RECHECK
 
 
 def test_a_full_campaign_lets_other_campaigns_of_the_mailbox_go(world, sink):
@@ -316,9 +316,32 @@ def test_a_claim_of_yesterday_is_not_sent_today(world, ready):
     assert world.fresh(message).status == "queued"
 
 
+def tried(world, message, times, phase="rcpt"):
+    """The message was claimed so often, and each time something was tried."""
+    world.change(message, attempts=times)
+    with world.context():
+        for number in range(1, times + 1):
+            SendAttempt.objects.create(
+                org=world.org,
+                message=message,
+                number=number,
+                lease_owner="x",
+                outcome="not_sent",
+                phase=phase,
+            )
+
+
+def test_claims_that_came_to_nothing_and_servers_that_were_away_wear_no_message_out(world, ready):
+    message, mailbox = ready()
+    world.change(message, attempts=3 * ledger.MAX_TRIES)
+    other, _ = ready(mailbox, name="Another")
+    tried(world, other, 2 * ledger.MAX_TRIES, phase="connect")
+    assert drain(mailbox).counts == {"sent": 2}
+
+
 def test_a_message_that_was_tried_too_often_is_given_up(world, ready):
     message, mailbox = ready()
-    world.change(message, attempts=ledger.MAX_ATTEMPTS)
+    tried(world, message, ledger.MAX_TRIES)
     assert drain(mailbox).counts == {}
     message = world.fresh(message)
     assert message.status == "refused"
@@ -398,7 +421,7 @@ def test_a_message_of_no_campaign_obeys_everything_else(world, sink):
     assert drain(mailbox).counts == {}
     assert world.fresh(message).status == "cancelled"
     other = single(world, mailbox, world.lead())
-    world.change(other, attempts=ledger.MAX_ATTEMPTS)
+    tried(world, other, ledger.MAX_TRIES)
     assert drain(mailbox).counts == {}
     assert world.fresh(other).status == "refused"
 
@@ -438,14 +461,16 @@ def test_a_claim_that_was_cancelled_meanwhile_is_not_begun(world, ready):
     assert world.fresh(message).status == "cancelled"
 
 
-def test_what_is_released_by_hand_goes_back_with_its_reason(world, ready):
+def test_a_claim_is_not_begun_after_the_sending_window_closed(world, ready):
     message, mailbox = ready()
-    held = claimed(world, mailbox)
-    later = clock.now() + timedelta(hours=1)
-    with world.context():
-        ledger.release([held], until=later, reason="Later.")
-    message = world.fresh(message)
-    assert (message.status, message.scheduled_for, message.status_reason) == ("queued", later, "Later.")
+    noon = windows.next_midnight(clock.now(), windows.zone_of(world.org.time_zone)) + timedelta(hours=12)
+    world.change(world.fresh(message).campaign, window_end=time(12, 2))
+    with clock.travel(noon - clock.now()):
+        held = claimed(world, mailbox)
+        with clock.travel(timedelta(minutes=3)):
+            assert ledger.begin(held) is False
+        assert world.fresh(message).status == "queued"
+        assert ledger.begin(claimed(world, mailbox))
 
 
 def test_a_deferred_message_of_a_bounced_lead_ends_its_sequence_as_bounced(world, ready):

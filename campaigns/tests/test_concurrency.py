@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -106,8 +107,6 @@ def test_a_slow_server_meets_a_second_look_before_the_last_dot(world, sink, org)
     [message] = queue(world, mailbox, 1)
 
     def slowly(talk):
-        import time
-
         time.sleep(1.2)
         with org_context(org.pk):
             halt(org=org, by=None)
@@ -115,6 +114,23 @@ def test_a_slow_server_meets_a_second_look_before_the_last_dot(world, sink, org)
         talk.write(b"354 go on\r\n")
 
     sink.answers["DATA"] = [slowly]
+    drain(mailbox)
+    assert sink.accepted == []
+    assert world.fresh(message).status == "queued"
+
+
+def test_a_slow_connection_meets_a_second_look_before_the_last_dot(world, sink, org):
+    mailbox = world.mailbox()
+    [message] = queue(world, mailbox, 1)
+
+    def slowly(talk):
+        time.sleep(1.2)
+        with org_context(org.pk):
+            halt(org=org, by=None)
+        connection.close()
+        talk.write(b"220 at last\r\n")
+
+    sink.answers["connect"] = [slowly]
     drain(mailbox)
     assert sink.accepted == []
     assert world.fresh(message).status == "queued"

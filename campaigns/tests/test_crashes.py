@@ -157,7 +157,7 @@ def test_losing_the_database_at_the_intent_sends_nothing_and_puts_it_back(world,
             cut_the_database()
         real(name)
 
-    monkeypatch.setattr(ledger.failpoints, "hit", hit)
+    monkeypatch.setattr(failpoints, "hit", hit)
     delivery.drain(org_id=world.org.pk, mailbox_id=mailbox.pk, limits=Limits(5, 5, 5))
     assert world.fresh(message).status in ("queued", "sent")
     recover(world, message, mailbox)

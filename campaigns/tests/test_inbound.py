@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from campaigns.models import EnrollmentStatus, InboundMessage, Mailbox, Message, MessageEvent, Thread
-from campaigns.services import delivery, inbound, outcomes
+from campaigns.services import delivery, inbound, outcomes, threads
 from campaigns.tests.mails import bounce, complaint, reply
 from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound, "_LISTENERS", [])
+    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture
@@ -282,10 +282,10 @@ def test_handling_everything_in_a_thread_makes_it_read(world, sent):
 
 def test_a_thread_can_be_given_away_and_put_to_sleep_until_something_comes(world, sent, alice):
     with world.context():
-        inbound.assign_thread(thread=sent.thread, to=alice)
-        inbound.snooze_thread(thread=sent.thread, until=clock.now() + timedelta(days=1))
+        threads.assign_thread(thread=sent.thread, to=alice)
+        threads.snooze_thread(thread=sent.thread, until=clock.now() + timedelta(days=1))
         with pytest.raises(DomainError):
-            inbound.snooze_thread(thread=sent.thread, until=clock.now() - timedelta(days=1))
+            threads.snooze_thread(thread=sent.thread, until=clock.now() - timedelta(days=1))
     assert world.fresh(sent).thread.assigned_to_id == alice.pk
     receive(world, sent, reply(sent))
     assert world.fresh(sent).thread.snoozed_until is None

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds, "_LISTENERS", [])
+    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import threading
 import pytest
 
 from campaigns import imap
-from campaigns.models import Enrollment, InboundMessage
+from campaigns.models import Enrollment, InboundMessage, Message
 from campaigns.services import delivery, finders, inbound, polling, settling
 from campaigns.tests.dovecot import Dovecot, is_installed
 from campaigns.tests.mails import reply
 from leadpilot.lib import clock
+from leadpilot.lib.ids import new_id
 from leadpilot.orgs.models import Notification
 
 pytestmark = [
@@ -24,7 +25,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound, "_LISTENERS", [])
+    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture
@@ -129,14 +130,14 @@ def test_a_mail_that_breaks_us_does_not_hide_the_next_and_people_are_told(
     poll(mailbox)
     server.deliver(reply(sent, "Poison."))
     server.deliver(reply(sent, "Good."))
-    real = inbound.parsing.parse
+    real = inbound.receiving.parsing.parse
 
     def parse(raw):
         if b"Poison" in raw:
             raise ZeroDivisionError
         return real(raw)
 
-    monkeypatch.setattr(inbound.parsing, "parse", parse)
+    monkeypatch.setattr(inbound.receiving.parsing, "parse", parse)
     poll(mailbox)
     assert kept(world) == ["Good."]
     with world.context():
@@ -150,13 +151,33 @@ def test_whoever_sent_what_cannot_be_read_hears_nothing_more(world, server, mail
     def parse(raw):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(inbound.parsing, "parse", parse)
+    monkeypatch.setattr(inbound.receiving.parsing, "parse", parse)
     poll(mailbox)
     with world.context():
         enrollment = Enrollment.objects.get(lead=sent.lead)
         assert enrollment.status == "paused"
         assert "could not be read" in enrollment.next_reason
         assert sent.lead.name in Notification.objects.get().message
+
+
+def test_a_sender_whose_name_no_database_takes_does_not_stop_the_reading(
+    world, server, mailbox, sent, monkeypatch
+):
+    poll(mailbox)
+    raw = reply(sent, "Stop writing to me.").replace(b"From: Ann Li", b"From: Ann\0 Li")
+    server.deliver(raw.replace(sent.to_email.encode(), sent.to_email.encode().replace(b"@", b"\0@")))
+    server.deliver(reply(sent, "Good."))
+    real = inbound.receiving.parsing.parse
+
+    def parse(data):
+        if b"Stop" in data:
+            raise ZeroDivisionError
+        return real(data)
+
+    monkeypatch.setattr(inbound.receiving.parsing, "parse", parse)
+    poll(mailbox)
+    assert kept(world) == ["Good."]
+    assert world.fresh(mailbox).poll_problem == ""
 
 
 def test_a_wrong_password_is_said_and_the_next_try_waits(world, mailbox):
@@ -343,3 +364,19 @@ def test_sent_is_found_by_its_name_when_the_server_does_not_mark_it(world, setti
         found = imap.ImapServer(server.host, server.port, "none", server.user, server.password)
         with imap.Inbox(found) as inbox:
             assert inbox.in_sent(["<a@b.example>"]) == set()
+
+
+def test_a_hundred_messages_that_nobody_can_prove_do_not_hide_the_others(world, mailbox, sent):
+    with world.context():
+        row = Message.objects.get(pk=sent.pk)
+        copies = []
+        for number in range(settling.MOST + 5):
+            copy = Message.objects.get(pk=sent.pk)
+            copy.pk, copy.status, copy.email_sequence = new_id(), "unknown", None
+            copy.message_id = f"<{number}@northbeam.example>"
+            copies.append(copy)
+        Message.objects.bulk_create(copies)
+        looked = set()
+        for _ in range(12):
+            looked |= {m.pk for m in settling.unknown_of(row.org_id, mailbox.pk)}
+    assert looked == {m.pk for m in copies}

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns import queries
 from campaigns.models import Mailbox
-from campaigns.services import delivery, inbound
+from campaigns.services import delivery, inbound, threads
 from campaigns.tests.mails import bounce, reply
 from leadpilot.lib import clock
 from leads.queries import timeline
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound, "_LISTENERS", [])
+    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
 
 
 def converse(world, count, **headers):
@@ -41,7 +41,7 @@ def test_threads_with_something_new_are_counted_unless_they_sleep(world):
     [first, _] = converse(world, 2)
     with world.context():
         assert queries.unread_count(world.org) == 2
-        inbound.snooze_thread(thread=first.thread, until=clock.now() + timedelta(days=1))
+        threads.snooze_thread(thread=first.thread, until=clock.now() + timedelta(days=1))
         assert queries.unread_count(world.org) == 1
 
 

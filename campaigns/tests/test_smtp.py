@@ -115,3 +115,19 @@ def test_saying_goodbye_to_a_dead_connection_is_no_trouble(line, sink):
     line.quit()
     line.quit()
     assert not line.usable
+
+
+def test_an_answer_that_was_not_asked_for_is_not_taken_for_the_next_ones(line, sink):
+    sink.answers["DATA"] = [b"354 go on\r\n250 2.0.0 taken already\r\n"]
+    result = send(line)
+    assert (result.outcome, line.usable) == (Outcome.RETRY, False)
+    assert "nothing was asked for" in result.text
+    assert sink.accepted == []
+
+
+def test_a_goodbye_right_after_a_mail_leaves_the_next_one_unsent_and_not_unknown(line, sink):
+    sink.answers["dot"] = [b"250 2.0.0 taken\r\n421 4.3.2 that was all\r\n"]
+    assert send(line).outcome is Outcome.SENT
+    result = send(line)
+    assert (result.outcome, result.phase, line.usable) == (Outcome.RETRY, "mail", False)
+    assert len(sink.accepted) == 1

@@ -42,7 +42,7 @@ TYPED = {
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds, "_LISTENERS", [])
+    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds, "_LISTENERS", [])
+    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture

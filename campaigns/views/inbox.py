@@ -141,7 +141,7 @@ def thread_snooze(request: OrgRequest, pk: UUID) -> HttpResponse:
     days = request.POST.get("days", "")
     morning = clock.now().astimezone(zone_of(request.org.time_zone)).replace(hour=9, minute=0, second=0)
     until = morning + timedelta(days=int(days)) if days in dict(NAPS) else None
-    inbounds.snooze_thread(thread=chosen, until=until)
+    threads.snooze_thread(thread=chosen, until=until)
     messages.success(request, f"Back on {until:%A, %d %B, %H:%M}." if until else "It is awake again.")
     return redirect("campaigns:inbox")
 
