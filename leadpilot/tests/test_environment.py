@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,14 @@ def test_the_postgresql_wheel_is_pinned_by_hash() -> None:
 def test_importing_the_private_server_needs_no_django() -> None:
     code = "import sys; import leadpilot.postgres, leadpilot.lib.doorbell; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_every_setting_from_the_environment_is_in_the_example() -> None:
+    read = set(re.findall(r'\benv(?:\.\w+)?\(\s*"([A-Z_]+)"', (ROOT / "leadpilot/settings.py").read_text()))
+    read |= set(
+        re.findall(r'environ\.get\("([A-Z_]+)"\)', (ROOT / "leadpilot/lib/q_settings.py").read_text())
+    )
+    ours_alone = {"LEADPILOT_PROCESS", "STATIC_COLLECTED", "TEST_DATABASE_NAME"}  # set by our own programs
+    assert len(read) > 20
+    example = (ROOT / ".env.example").read_text()
+    assert [name for name in sorted(read - ours_alone) if f"# {name}=" not in example] == []

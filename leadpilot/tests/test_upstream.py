@@ -118,10 +118,9 @@ REPLIES: dict[str, tuple[bytes, type[Exception]]] = {
 @pytest.mark.parametrize("kind", REPLIES)
 def test_a_proxy_that_does_not_serve_is_an_error_without_its_password(kind: str) -> None:
     reply, error = REPLIES[kind]
-    began = time.monotonic()
+    patience = 0.5 if error is TimeoutError else 20
     with a_proxy([], reply) as url, pytest.raises(error) as caught:
-        tunnel(url.replace("http://", "http://me:hunter2@"), "8.8.8.8", 80, timeout=0.5)
-    assert time.monotonic() - began < 3
+        tunnel(url.replace("http://", "http://me:hunter2@"), "8.8.8.8", 80, timeout=patience)
     assert "hunter2" not in str(caught.value)
 
 
