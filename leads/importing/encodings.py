@@ -28,7 +28,31 @@ CANDIDATES = (
     "cp1252", "mac_roman", "cp1250", "cp1251", "koi8_r", "iso8859_5", "iso8859_2", "cp1253", "cp866",
     "shift_jis", "gb18030", "big5", "euc_jp", "euc_kr", "cp850",
 )  # fmt: skip
-CHOICES = ("utf-8", "utf-16", "utf_16_le", "utf_16_be", "latin_1", *CANDIDATES)
+LABELS = {
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf_16_le": "UTF-16, little-endian",
+    "utf_16_be": "UTF-16, big-endian",
+    "utf-32": "UTF-32",
+    "cp1252": "Western European (Windows-1252)",
+    "latin_1": "Western European (ISO-8859-1)",
+    "mac_roman": "Western European (Mac)",
+    "cp850": "Western European (DOS)",
+    "cp1250": "Central European (Windows-1250)",
+    "iso8859_2": "Central European (ISO-8859-2)",
+    "cp1251": "Cyrillic (Windows-1251)",
+    "koi8_r": "Cyrillic (KOI8-R)",
+    "iso8859_5": "Cyrillic (ISO-8859-5)",
+    "cp866": "Cyrillic (DOS)",
+    "cp1253": "Greek (Windows-1253)",
+    "shift_jis": "Japanese (Shift JIS)",
+    "euc_jp": "Japanese (EUC-JP)",
+    "iso2022_jp": "Japanese (ISO-2022-JP)",
+    "gb18030": "Chinese, simplified (GB 18030)",
+    "big5": "Chinese, traditional (Big5)",
+    "euc_kr": "Korean (EUC-KR)",
+}
+CHOICES = tuple(LABELS)
 
 _WESTERN = set("äöüßéèêëàâçîïôûùñáíóúãõåøæœìòÄÖÜÉÈÀÇÑÁÍÓÚÅØÆŒÂÊÎÔ")
 _CENTRAL = set("ąćęłńśźżčďěňřšťůžýőűăâîşţľĺŕđĄĆĘŁŃŚŹŻČĎĚŇŘŠŤŮŽÝŐŰĂŞŢĽĐ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -82,7 +83,9 @@ def open_source(path: Path, *, encoding: str = "", delimiter: str = "", sheet: s
         xlsxfile.check_archive(path)
         return _workbook(path, sheet)
     _refuse_other_kinds(head)
-    encoding = encoding if encoding in (*CHOICES, "utf-8-sig", "utf-32", "iso2022_jp") else detect(path)
+    encoding = encoding if encoding in (*CHOICES, "utf-8-sig") else detect(path)
+    if encoding == "utf-8" and head.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"
     _refuse_binary(path, encoding)
     delimiter = (
         delimiter if delimiter in csvfile.DELIMITERS else csvfile.detect_delimiter(path, encoding, is_header)

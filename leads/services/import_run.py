@@ -49,7 +49,7 @@ def run(*, org_id: UUID, import_id: UUID, seconds: float = JOB_SECONDS) -> bool:
         with stored_source(lead_import) as source:
             read_all(lead_import, source, lead_import.mapping, until=until)
     except Unreadable as error:
-        _finish(lead_import, ImportStatus.FAILED, failure=str(error))
+        finish(lead_import, ImportStatus.FAILED, failure=str(error))
     except Superseded:
         return False
     return True
@@ -72,14 +72,14 @@ def _claim(org_id: UUID, import_id: UUID) -> LeadImport | None:
             lead_import.save(update_fields=["started_at"])
         has_content = LeadImport.objects.filter(org_id=org_id, pk=import_id, content__isnull=False).exists()
     if not has_content:
-        _finish(
+        finish(
             lead_import,
             ImportStatus.FAILED,
             failure="The command was interrupted. Run it again: rows that are here already are not doubled.",
         )
         return None
     if lead_import.attempts > MAX_ATTEMPTS:
-        _finish(
+        finish(
             lead_import,
             ImportStatus.FAILED,
             failure=f"The import stopped {MAX_ATTEMPTS} times after row {lead_import.processed:,}. "
@@ -126,7 +126,7 @@ def read_all(
         if until is not None and time.monotonic() > until:
             _hand_on(lead_import)
             return
-    _finish(lead_import, ImportStatus.COMPLETED)
+    finish(lead_import, ImportStatus.COMPLETED)
 
 
 def _held(lead_import: LeadImport) -> Q:
@@ -168,8 +168,8 @@ def _keep_problems(lead_import: LeadImport, result: BatchResult) -> None:
     )
 
 
-def _finish(lead_import: LeadImport, status: str, failure: str = "") -> None:
-    """Close the import and let go of the file."""
+def finish(lead_import: LeadImport, status: str, failure: str = "") -> None:
+    """Close the import, if it is still ours, and let go of the file; the object then says what the database says."""
     with org_context(lead_import.org_id):
         done = {"total": F("processed")} if status == ImportStatus.COMPLETED else {}
         LeadImport.objects.filter(_held(lead_import)).update(

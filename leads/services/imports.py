@@ -31,6 +31,16 @@ AT_ONCE = 2000  # rows that are imported within the request
 PREVIEW_ROWS = 5000  # rows that a preview tries out
 
 
+class BrokeOff(Unreadable):
+    """The file could be read for a while; `tally` says what was imported until then, and that stays."""
+
+    def __init__(self, why: str, tally: Tally) -> None:
+        super().__init__(
+            f"{why} The {tally.processed:,} rows before that were dealt with; a second run doubles nothing."
+        )
+        self.tally = tally
+
+
 @transaction.atomic
 def upload(*, org: Organization, by: User | None, file_name: str, file: IO[bytes]) -> LeadImport:
     """Keep an uploaded file and what was detected of it, ready for its mapping. Raises Unreadable (field `file`)."""
@@ -147,7 +157,7 @@ def import_file(
     """Import a file that lies on this machine, in this process; `mapping` corrects the guess by column title.
 
     `report` is called for each problem. With `dry` nothing is written. Raises Unreadable for a file that cannot be read
-    at all, DomainError for a mapping that cannot be.
+    at all (field `map` when the mapping cannot be), BrokeOff for one that cannot be read to its end.
     """
     source = open_source(path)
     chosen = _corrected(source, mapping or {})
@@ -167,7 +177,21 @@ def import_file(
             lease_until=None,
         )
         LeadImport.objects.filter(pk=lead_import.pk).update(lease_until=Now() + LEASE)
-    import_run.read_all(lead_import, source, chosen, report=report)
+    try:
+        import_run.read_all(lead_import, source, chosen, report=report)
+    except Unreadable as error:
+        import_run.finish(lead_import, ImportStatus.FAILED, failure=str(error))
+        raise BrokeOff(str(error), _tally(lead_import)) from error
+    except import_run.Superseded as error:
+        with org_context(org_id):
+            lead_import.refresh_from_db()
+        raise BrokeOff(
+            "A step took so long that the import was given up. Run it again.", _tally(lead_import)
+        ) from error
+    return _tally(lead_import)
+
+
+def _tally(lead_import: LeadImport) -> Tally:
     return Tally(**{name: getattr(lead_import, name) for name in asdict(Tally())})
 
 
@@ -175,7 +199,9 @@ def _corrected(source: Source, wanted: Mapping[str, str]) -> dict[str, str]:
     titles = {title.casefold(): title for title in source.titles}
     for title in wanted:
         if title.casefold() not in titles:
-            raise Unreadable(f"There is no column “{title}”; the columns are: {', '.join(source.titles)}.")
+            raise Unreadable(
+                f"There is no column “{title}”; the columns are: {', '.join(source.titles)}.", field="map"
+            )
     mapping = apply_overrides(source.mapping, {titles[t.casefold()]: name for t, name in wanted.items()})
     if "email" not in mapping.values():
         raise Unreadable(

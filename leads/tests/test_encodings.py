@@ -1,6 +1,6 @@
 import pytest
 
-from leads.importing.encodings import MIXED, detect, guess
+from leads.importing.encodings import CHOICES, MIXED, detect, guess
 from leads.importing.source import open_source
 
 WESTERN = ["José García,jose@x.es,Café Müller", "Zoë Strauß,zoe@x.de,Ökohaus GmbH"]
@@ -87,3 +87,18 @@ def test_bytes_that_no_table_knows_are_still_read():
         "koi8_r",
         "cp850",
     )
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_encoding_offered_can_be_read_with(tmp_path, name):
+    path = tmp_path / "leads.csv"
+    path.write_text("name,email\nAda,ada@engine.example\n", encoding=name)
+    source = open_source(path, encoding=name)
+    assert source.titles == ["name", "email"]
+    assert source.count() == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_title_when_utf_8_is_chosen_by_hand(tmp_path):
+    path = tmp_path / "leads.csv"
+    path.write_text("name,email\nAda,ada@engine.example\n", encoding="utf-8-sig")
+    assert open_source(path, encoding="utf-8").titles == ["name", "email"]

@@ -1,4 +1,5 @@
 import json
+import zipfile
 from io import StringIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from openpyxl import Workbook
 
 from leadpilot.orgs.tenancy import org_context
 from leads.models import Lead, LeadImport
+from leads.services import import_run
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +61,7 @@ def test_a_second_run_updates_and_doubles_nothing(org, table):
 
 def test_a_dry_run_prints_the_same_numbers_and_writes_nothing(org, table):
     path = table(
-        "name,email\nAda Lovelace,ada@engine.example\nX,x@y.example\nBob,nothing\nAda,ada@engine.example\n"
+        "name,email\nAda Lovelace,ada@engine.example\n,x@y.example\nBob,nothing\nAda,ada@engine.example\n"
     )
     dry = run(path, "--dry-run")
     assert leads(org) == []
@@ -68,7 +70,7 @@ def test_a_dry_run_prints_the_same_numbers_and_writes_nothing(org, table):
     assert run(path) == dry
     assert (dry["created"], dry["skipped"], dry["rejected"]) == (1, 1, 2)
     assert [(e["row"], e["field"], e["value"]) for e in dry["errors"]] == [
-        (3, "name", "X"),
+        (3, "name", ""),
         (4, "email", "nothing"),
         (5, "email", "ada@engine.example"),
     ]
@@ -110,9 +112,89 @@ def test_a_missing_file_exits_with_2(org, tmp_path):
     assert caught.value.returncode == 2
 
 
-def test_an_unknown_organization_is_named(org, table):
-    with pytest.raises(CommandError, match="nobody"):
+def test_an_unknown_organization_is_named_and_exits_with_2(org, table):
+    with pytest.raises(CommandError, match=r"short name “nobody”: give --org one that exists") as caught:
         call_command("import_leads", str(table("name,email\n")), "--org", "nobody")
+    assert caught.value.returncode == 2
+
+
+def refused(path, *args, org="acme"):
+    """The last line of what was printed before the command gave up."""
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("import_leads", str(path), "--org", org, "--json", *args, stdout=out)
+    assert caught.value.returncode == 2
+    result = json.loads(out.getvalue().splitlines()[-1])
+    (error,) = result["errors"]
+    assert error["message"] == str(caught.value).encode("utf-8", "replace").decode()
+    return result, error
+
+
+@pytest.mark.parametrize(
+    ("args", "org_slug", "field", "value"),
+    [
+        ([], "nobody", "org", "nobody"),
+        (["--map", "Nowhere=email"], "acme", "map", "Nowhere=email"),
+        (["--map", "email=banana"], "acme", "map", "email=banana"),
+    ],
+)
+def test_with_json_the_last_line_is_json_also_when_nothing_was_read(org, table, args, org_slug, field, value):
+    result, error = refused(table("name,email\nAda,ada@engine.example\n"), *args, org=org_slug)
+    assert {result[name] for name in ("created", "updated", "skipped", "rejected")} == {0}
+    assert (error["row"], error["field"], error["value"]) == (0, field, value)
+
+
+def test_with_json_a_file_that_is_not_there_is_named_even_if_its_name_is_no_text(org, tmp_path):
+    _, error = refused(tmp_path / "no\udcffwhere.csv")
+    assert error["field"] == "file"
+    assert error["value"].endswith("no?where.csv")
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_file_with_titles_only_is_said_to_have_no_rows(org, table, dry):
+    out, err = StringIO(), StringIO()
+    call_command("import_leads", str(table("name,email\n")), "--org", "acme", *dry, stdout=out, stderr=err)
+    assert "no rows under them" in err.getvalue()
+    assert out.getvalue().startswith("0 rows")
+
+
+def test_a_workbook_that_breaks_off_keeps_and_counts_what_came_before(org, tmp_path, monkeypatch):
+    monkeypatch.setattr("leads.services.import_rows.BATCH_ROWS", 500)
+    book, part = Workbook(), "xl/worksheets/sheet1.xml"
+    book.active.append(["name", "email"])
+    for number in range(3000):
+        book.active.append([f"Ada {number}", f"ada{number}@engine.example"])
+    book.save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as old, zipfile.ZipFile(tmp_path / "cut.xlsx", "w") as new:
+        for item in old.infolist():
+            content = old.read(item.filename)
+            new.writestr(item.filename, content[: len(content) // 2] if item.filename == part else content)
+    result, error = refused(tmp_path / "cut.xlsx")
+    assert 500 <= result["created"] < 3000
+    assert len(leads(org)) == result["created"]
+    assert "damaged" in error["message"]
+    assert f"The {result['created']:,} rows before that were dealt with" in error["message"]
+    with org_context(org.pk):
+        assert LeadImport.objects.get().status == "failed"
+
+
+def test_an_import_that_another_process_gave_up_stops_with_a_sentence(org, table, monkeypatch):
+    monkeypatch.setattr("leads.services.import_rows.BATCH_ROWS", 1)
+    taken = []
+
+    def take_over(lead_import, source, mapping, **options):
+        with org_context(org.pk):
+            LeadImport.objects.update(attempts=9)
+        taken.append(lead_import.pk)
+        return read_all(lead_import, source, mapping, **options)
+
+    read_all = import_run.read_all
+    monkeypatch.setattr(import_run, "read_all", take_over)
+    result, error = refused(table("name,email\nAda,ada@engine.example\n"))
+    assert taken
+    assert result["created"] == 0
+    assert "given up. Run it again" in error["message"]
+    assert leads(org) == []
 
 
 def test_without_json_it_speaks_to_people(org, table):
@@ -126,7 +208,7 @@ def test_without_json_it_speaks_to_people(org, table):
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        ("Email=banana", "“banana” is not a field"),
+        ("Email=banana", "“banana”, given for the column “Email”, is not a field"),
         ("Email", "Their column=field"),
         ("=email", "Their column=field"),
         ("Nowhere=email", "There is no column “Nowhere”; the columns are: name, email"),
@@ -193,3 +275,14 @@ def test_odd_letters_and_quotes_come_back_in_the_json_as_they_are(org, table):
     (error,) = run(table('name,email\nAda,"„nö"" 漢字"\n'))["errors"]
     assert error["field"] == "email"
     assert "漢字" in error["value"]
+
+
+def test_people_with_one_letter_and_short_names_are_people(org, table):
+    assert run(table("name,email\nO,o@engine.example\nNg,ng@engine.example\n"))["created"] == 2
+    assert [lead.name for lead in leads(org)] == ["Ng", "O"]
+
+
+def test_letters_before_the_at_sign_that_cannot_be_written_to_are_named(org, table):
+    (error,) = run(table("name,email\nÜnal,ü@engine.example\n"))["errors"]
+    assert "“ü” before the @" in error["message"]
+    assert "Use another address" in error["message"]

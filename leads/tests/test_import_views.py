@@ -97,6 +97,18 @@ class TestMapping:
         with org_context(org.pk):
             assert not Lead.objects.exists()
 
+    def test_encodings_are_offered_by_names_that_people_know(self, client_for, mia, uploaded):
+        text = client_for(mia).get(url("import_detail", uploaded)).content.decode()
+        assert '<option value="cp1252" selected>Western European (Windows-1252)</option>' in text
+        assert ">UTF-8</option>" in text
+        assert ">cp1252<" not in text
+
+    def test_a_file_without_rows_is_said_to_have_none(self, client_for, mia, org):
+        client = client_for(mia)
+        client.post(reverse("leads:import_create"), {"file": csv_file("name,email\n")})
+        page = client.get(url("import_detail", the_import(org)))
+        assert "has no rows under its column titles" in page.content.decode()
+
     def test_a_changed_choice_changes_the_preview(self, client_for, mia, uploaded):
         page = client_for(mia).post(
             url("import_preview", uploaded), {**CHOICES, "column-2": ""}, headers={"HX-Request": "true"}

@@ -130,7 +130,7 @@ class TestRows:
         assert problems(org, item) == [(2, "rejected", "website_url", "not a site")]
 
     def test_each_fault_of_a_row_is_listed_and_the_row_counted_once(self, org):
-        item = begin(org, "name,email\nA,nowhere\n")
+        item = begin(org, "name,email\n,nowhere\n")
         assert counts(item) == (0, 0, 0, 1)
         assert [p[2] for p in problems(org, item)] == ["name", "email"]
 

@@ -169,10 +169,8 @@ def _samples(source: Source) -> list[str]:
 
 
 def _reading(source: Source) -> ReadingForm:
-    names = {"utf-8-sig": "utf-8", "utf-32": "utf-8"}
-    return ReadingForm(
-        initial={"encoding": names.get(source.encoding, source.encoding), "delimiter": source.delimiter}
-    )
+    encoding = source.encoding.removesuffix("-sig")
+    return ReadingForm(initial={"encoding": encoding, "delimiter": source.delimiter})
 
 
 def _preview(lead_import: LeadImport, source: Source, form: MappingForm) -> dict[str, Any]:
@@ -182,6 +180,8 @@ def _preview(lead_import: LeadImport, source: Source, form: MappingForm) -> dict
         imports.check_mapping(mapping)
     except DomainError as error:
         return {"mapping_error": str(error)}
+    if not lead_import.total:
+        return {"mapping_error": "This file has no rows under its column titles. Choose another file."}
     result, looked_at = imports.dry_run(
         lead_import=lead_import, source=source, mapping=mapping, update_existing=update
     )

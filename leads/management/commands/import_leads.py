@@ -16,13 +16,14 @@ from leads.importing.columns import CUSTOM, FIELD_LABELS, IGNORE
 from leads.importing.problems import Problem
 from leads.services import imports
 from leads.services.import_rows import Tally
+from leads.services.import_run import Report
 
 UNREADABLE = 2
 SHOWN = 20
 
 
 class Command(BaseCommand):
-    help = "Import leads from a CSV or XLSX file. Exits with 2 when the file as a whole cannot be read."
+    help = "Import leads from a CSV or XLSX file. Exits with 2 when nothing can be read with what was given."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """What is in the file, and for whom."""
@@ -39,34 +40,47 @@ class Command(BaseCommand):
         parser.add_argument(
             "--skip-existing", action="store_true", help="leave leads that are here already as they are"
         )
-        parser.add_argument("--json", action="store_true", help="print the result as JSON on the last line")
+        parser.add_argument(
+            "--json", action="store_true", help="print the result as JSON on the last line, whatever happened"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read the file into the organization and print what became of its rows."""
-        org_id = organization_id(slug=options["org"])
-        if org_id is None:
-            raise CommandError(f"There is no organization with the short name “{options['org']}”.")
-        mapping = dict(_pair(text) for text in options["map"])
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
             try:
-                tally = imports.import_file(
-                    org_id=org_id,
-                    path=options["file"],
-                    mapping=mapping,
-                    update_existing=not options["skip_existing"],
-                    dry=options["dry_run"],
-                    report=lambda problem: _spool(spool, problem),
-                )
+                tally = self._import(options, lambda problem: _spool(spool, problem))
             except DomainError as error:
+                _spool(spool, Problem(0, error.field or "file", _culprit(error.field, options), str(error)))
+                if options["json"]:
+                    self._print_json(error.tally if isinstance(error, imports.BrokeOff) else Tally(), spool)
                 raise CommandError(str(error), returncode=UNREADABLE) from error
-            spool.seek(0)
+            if not tally.processed:
+                self.stderr.write("The file has column titles but no rows under them: nothing was imported.")
             if options["json"]:
                 self._print_json(tally, spool)
             else:
                 self._print_summary(tally, spool, dry=options["dry_run"])
 
+    def _import(self, options: dict[str, Any], report: Report) -> Tally:
+        slug = options["org"]
+        org_id = organization_id(slug=slug)
+        if org_id is None:
+            raise DomainError(
+                f"There is no organization with the short name “{slug}”: give --org one that exists.",
+                field="org",
+            )
+        return imports.import_file(
+            org_id=org_id,
+            path=options["file"],
+            mapping=dict(_pair(text) for text in options["map"]),
+            update_existing=not options["skip_existing"],
+            dry=options["dry_run"],
+            report=report,
+        )
+
     def _print_json(self, tally: Tally, spool: IO[str]) -> None:
         # Line by line: a million reasons are never held in memory.
+        spool.seek(0)
         counts = {name: getattr(tally, name) for name in ("created", "updated", "skipped", "rejected")}
         self.stdout.write(json.dumps(counts)[:-1] + ', "errors": [', ending="")
         for number, line in enumerate(spool):
@@ -74,6 +88,7 @@ class Command(BaseCommand):
         self.stdout.write("]}")
 
     def _print_summary(self, tally: Tally, spool: IO[str], *, dry: bool) -> None:
+        spool.seek(0)
         would = "would be " if dry else ""
         self.stdout.write(
             f"{tally.processed:,} rows: {tally.created:,} {would}created, {tally.updated:,} {would}updated, "
@@ -88,17 +103,24 @@ class Command(BaseCommand):
 
 
 def _spool(spool: IO[str], problem: Problem) -> None:
-    spool.write(json.dumps(problem.as_json(), ensure_ascii=False) + "\n")
+    line = json.dumps(problem.as_json(), ensure_ascii=False)
+    spool.write(line.encode("utf-8", "replace").decode() + "\n")  # a file's name may be no text at all
+
+
+def _culprit(field: str, options: dict[str, Any]) -> str:
+    """What was given for this option."""
+    return {"org": options["org"], "map": ", ".join(options["map"])}.get(field, str(options["file"]))
 
 
 def _pair(text: str) -> tuple[str, str]:
     title, equals, name = text.rpartition("=")
     title, name = title.strip(), name.strip().lower()
     if not equals or not title:
-        raise CommandError(f"--map takes “Their column=field”, not “{text}”.", returncode=UNREADABLE)
+        raise DomainError(f"--map takes “Their column=field”, not “{text}”.", field="map")
     if name not in (IGNORE, CUSTOM, *FIELD_LABELS):
-        raise CommandError(
-            f"“{name}” is not a field of a lead; use one of: {', '.join(FIELD_LABELS)}, custom.",
-            returncode=UNREADABLE,
+        raise DomainError(
+            f"“{name}”, given for the column “{title}”, is not a field of a lead; "
+            f"use one of: {', '.join(FIELD_LABELS)}, custom.",
+            field="map",
         )
     return title, name
