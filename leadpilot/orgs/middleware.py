@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from leadpilot.orgs.models import Membership
@@ -34,7 +35,8 @@ class SystemDatabaseMiddleware:
 class OrgMiddleware:
     """Runs the view inside `org_context` of the signed-in user's organization.
 
-    Sets `request.org` and `request.membership`, both None for strangers to every organization.
+    Sets `request.org` and `request.membership`, both None for strangers to every organization. What a view wrote before
+    it raised is taken back: by then Django has made its exception a response, which alone would commit.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -49,7 +51,14 @@ class OrgMiddleware:
             return self.get_response(request)
         request.membership, request.org = membership, membership.org
         with org_context(membership.org_id):
-            return self.get_response(request)
+            response = self.get_response(request)
+            if getattr(request, "view_raised", False):
+                transaction.set_rollback(True)
+            return response
+
+    def process_exception(self, request: OrgRequest, exception: Exception) -> None:
+        """Remember it; the rollback waits until the page that says so is rendered."""
+        request.view_raised = True  # type: ignore[attr-defined]
 
     @staticmethod
     def _membership(request: OrgRequest) -> Membership | None:

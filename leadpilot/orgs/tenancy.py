@@ -33,9 +33,10 @@ def _local_setting(name: str, value: str, using: str) -> Iterator[None]:
             cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
         yield
         # A local setting lasts to the end of the outermost transaction, not of this block. (An exception
-        # rolls back to the savepoint, and the setting with it.)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, before or ""])
+        # rolls back to the savepoint, and the setting with it; so does a rollback that was asked for.)
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, %s, true)", [name, before or ""])
 
 
 @contextmanager

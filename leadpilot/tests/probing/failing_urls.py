@@ -1,0 +1,27 @@
+"""The application's routes, and views that write and then fail."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.urls import path
+
+from leadpilot.orgs.access import member_required
+from leadpilot.orgs.models import Notification
+from leadpilot.orgs.requests import OrgRequest
+from leadpilot.urls import handler404, handler500, urlpatterns
+
+ERRORS = {"broken": RuntimeError, "absent": Http404, "forbidden": PermissionDenied}
+
+
+@member_required
+def write(request: OrgRequest, error: str) -> HttpResponse:
+    """Write a row; then fail as asked, or not."""
+    Notification.objects.create(org=request.org, type="probe", title=f"half of {error}")
+    if error in ERRORS:
+        raise ERRORS[error]("it went wrong in the middle")
+    return HttpResponse("done")
+
+
+urlpatterns = [path("probe/<str:error>/", write), *urlpatterns]
+__all__ = ["handler404", "handler500", "urlpatterns"]
