@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agent.views import approvals, control, today, why
+from agent.views import approvals, control, research, today, why
 
 app_name = "agent"
 urlpatterns = [
@@ -17,5 +17,6 @@ urlpatterns = [
     path("agent/status/", control.status_bar, name="status_bar"),
     path("agent/start/", control.start, name="start"),
     path("agent/stop/", control.stop, name="stop"),
+    path("agent/research/<uuid:pk>/", research.research_again, name="research_again"),
     path("agent/why/<uuid:pk>/", why.lead_why, name="lead_why"),
 ]

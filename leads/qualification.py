@@ -25,6 +25,17 @@ FIELD_WEIGHTS = {
     "company_info": 10,
     "personal_interests": 10,
 }
+# The fields of a lead that the verdict looks at: when one changes, a verdict given before is out of date.
+JUDGED_FIELDS = (
+    "name",
+    "email",
+    "company",
+    "title",
+    "linkedin_url",
+    "website_url",
+    "ig_url",
+    "twitter_url",
+)
 MINIMUM_SCORE_THRESHOLD = 45  # Requires at least basic info + one enrichment
 
 C = FactCategory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agent import gate
@@ -23,7 +24,13 @@ BEFORE_MAIL = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, Le
 def research_failed(task: ClaimedTask, message: str) -> None:
     """The research was given up or refused: the lead is skipped and says why, so that it is not begun again for ever."""
     lead = lead_of(task)
-    if lead.status in (LeadStatus.NEW, LeadStatus.RESEARCHING):
+    if lead.status not in (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.SKIPPED):
+        return
+    if (
+        task.input_data.get("was") == LeadStatus.RESEARCHED
+    ):  # asked for again: what was known before still holds
+        set_status(lead=lead, status=LeadStatus.RESEARCHED)
+    else:
         set_status(lead=lead, status=LeadStatus.SKIPPED, skip_reason=f"Not researched: {message}")
 
 
@@ -47,7 +54,14 @@ def enrich_lead(task: ClaimedTask) -> dict[str, Any]:
     )
     with hold(task):
         research.store(org_id=task.org_id, lead_id=lead.pk, gathered=gathered)
-        return _judge(task)
+        return _judge(task, unread(gathered))
+
+
+def unread(gathered: research.Gathered) -> str:
+    """Why no page at all could be read, though there was one to read; "" when something was read."""
+    if gathered.cached or any(page.ok for page in gathered.pages):
+        return ""
+    return next((lookup.reason for lookup in gathered.lookups if lookup.outcome in ("failed", "cached")), "")
 
 
 def _is_over(lead: Lead) -> bool:
@@ -72,10 +86,12 @@ def _denied(task: ClaimedTask, reason: str) -> dict[str, Any]:
     return {"denied": reason}
 
 
-def _judge(task: ClaimedTask) -> dict[str, Any]:
+def _judge(task: ClaimedTask, unread_because: str = "") -> dict[str, Any]:
     lead = lead_of(task)
     config = config_for(lead.org)
     judged = assess(lead, threshold=config.score_threshold, weights=config.score_weights or None)
+    if unread_because and not judged.qualified:
+        judged = replace(judged, reason=f"{judged.reason} The web site could not be read: {unread_because}")
     Lead.objects.for_org(task.org_id).filter(pk=lead.pk).update(
         score=min(100, judged.score), score_breakdown=breakdown(judged), researched_at=clock.now()
     )

@@ -214,7 +214,7 @@ def _of_task(lead: Lead) -> Next | None:
 
 
 def _before(lead: Lead, org: Organization) -> Next:
-    if lead.status == LeadStatus.SKIPPED:
+    if lead.status == LeadStatus.SKIPPED and _of_task(lead) is None:
         return Next("skipped", lead.skip_reason or "The lead was skipped.")
     if org.halted_at is not None:
         return Next("halted", "Everything is stopped; press Start to go on.")

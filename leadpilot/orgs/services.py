@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -66,6 +67,33 @@ def record(
         subject_type=subject._meta.label_lower if subject is not None else "",
         subject_id=str(subject.pk) if subject is not None else "",
         details=details,
+    )
+
+
+def record_many(
+    *,
+    org: Organization,
+    actor: User | None,
+    action: str,
+    message: str,
+    subject_type: str,
+    details: Mapping[UUID, dict[str, Any]],
+) -> None:
+    """Write the same line for many rows; `details` is {row's id: what is special about it}."""
+    AuditEntry.objects.bulk_create(
+        [
+            AuditEntry(
+                org=org,
+                actor=actor,
+                action=action,
+                message=message,
+                subject_type=subject_type,
+                subject_id=str(pk),
+                details=special,
+            )
+            for pk, special in details.items()
+        ],
+        batch_size=1000,
     )
 
 

@@ -23,6 +23,14 @@ class LeadStatus(models.TextChoices):
     ARCHIVED = "archived", "Archived"
 
 
+# From → to, before the first mail; who is skipped is looked at again when something new is known, or when a person asks.
+# Later statuses are reached from any open one; closed ones are left by no one.
+TRANSITIONS: dict[str, tuple[str, ...]] = {
+    LeadStatus.NEW: (LeadStatus.RESEARCHING, LeadStatus.SKIPPED),
+    LeadStatus.RESEARCHING: (LeadStatus.RESEARCHED, LeadStatus.SKIPPED),
+    LeadStatus.RESEARCHED: (LeadStatus.RESEARCHING, LeadStatus.SKIPPED),
+    LeadStatus.SKIPPED: (LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.NEW),
+}
 # Once here, the machine writes to this person no more.
 CLOSED_STATUSES = (LeadStatus.UNSUBSCRIBED, LeadStatus.BOUNCED, LeadStatus.ARCHIVED)
 

@@ -12,16 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from leadpilot.orgs.models import Organization
 from leads.importing.columns import CUSTOM
 from leads.importing.problems import Problem
 from leads.importing.records import Record
 from leads.importing.seen import Seen
 from leads.importing.source import Source
 from leads.models import ImportProblem, Suppression
+from leads.qualification import JUDGED_FIELDS
 from leads.services import import_sql
+from leads.services.reconsidering import reconsider
 from leads.services.suppression import suppressed_among
 from leads.validation import FIELDS, clean, tidy
 
+IMPORTED_AND_JUDGED = [name for name in JUDGED_FIELDS if name != "email"]  # an import changes no address
 BATCH_ROWS = 5000
 BATCH_CELLS = 100_000  # wide files come in smaller batches
 Outcome = ImportProblem.Outcome
@@ -156,7 +160,10 @@ class Batcher:
         for candidate in new:
             if candidate.row not in made:  # somebody was faster by a moment
                 self._already_here(candidate, result)
+        reconsidered = import_sql.changed(self._org_id, old, IMPORTED_AND_JUDGED)
         import_sql.update(self._org_id, old, companies)
+        if reconsidered:
+            reconsider(org=Organization.objects.get(pk=self._org_id), lead_ids=reconsidered)
         result.updated = len(old)
         return result
 

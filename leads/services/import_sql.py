@@ -170,6 +170,25 @@ def _defaults(given: set[str], **fixed: Any) -> dict[str, Any]:
     }
 
 
+def changed(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], fields: Sequence[str]) -> list[UUID]:
+    """The skipped leads for which the file brings another value in one of these text columns than they have."""
+    rows = [
+        {"id": str(lead_id), **{name: value for name in fields if (value := candidate.fields.get(name))}}
+        for candidate, lead_id in old
+    ]
+    if not rows:
+        return []
+    typed = ", ".join(f"{name} text" for name in fields)
+    differs = " OR ".join(f"r.{name} <> l.{name}" for name in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT l.id FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {typed}) "  # noqa: S608 (our own columns)
+            f"JOIN leads_lead l ON l.id = r.id WHERE l.org_id = %s AND l.status = %s AND ({differs})",
+            [json.dumps(rows), org_id, LeadStatus.SKIPPED],
+        )
+        return [lead_id for (lead_id,) in cursor.fetchall()]
+
+
 def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], companies: Mapping[str, UUID]) -> None:
     """Bring leads up to date: what the file leaves empty stays, and so do address and status; tags are added."""
     if not old:

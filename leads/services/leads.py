@@ -13,7 +13,9 @@ from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs import services as orgs
 from leadpilot.orgs.models import Organization, User
 from leads.models import CLOSED_STATUSES, Lead, LeadStatus, Note
+from leads.qualification import JUDGED_FIELDS
 from leads.services.companies import company_of
+from leads.services.reconsidering import reconsider
 from leads.services.suppression import find_suppression
 from leads.validation import clean
 
@@ -74,6 +76,9 @@ def update_lead(*, lead: Lead, by: User | None = None, **fields: Any) -> Lead:
         message=f"Changed: {', '.join(sorted(changed))}.",
         subject=lead,
     )
+    if changed.keys() & set(JUDGED_FIELDS):
+        reconsider(org=lead.org, lead_ids=[lead.pk], by=by)
+        lead.refresh_from_db(fields=["status", "skip_reason"])
     return lead
 
 

@@ -136,6 +136,15 @@ class TestDetail:
         assert f"{reverse('leads:page_detail', args=[page.pk])}?fact={fact.pk}" in text
         assert "20 / 20" in text
         assert "Missing: Phone" in text
+
+    def test_it_says_what_is_missing_and_how_to_get_it(self, client_for, bob, org, ada):
+        advice = "Linkedin address: add it to the lead; LinkedIn itself is not searched."
+        parts = [{"field": "name", "weight": 10, "got": 10, "evidence": "Ada Lovelace"}]
+        with org_context(org.pk):
+            breakdown = {"parts": parts, "missing": ["linkedin_url"], "advice": [advice], "threshold": 45}
+            Lead.objects.filter(pk=ada.pk).update(score=10, score_breakdown=breakdown)
+        text = client_for(bob).get(reverse("leads:lead_detail", args=[ada.pk])).text
+        assert advice in text
         assert "Ada Lovelace was added." in text
 
     def test_a_suppressed_lead_says_so(self, client_for, alice, ada):

@@ -45,6 +45,7 @@ OURS: dict[str, Rule] = {
     "agent:status_bar": Rule("viewer", READ),
     "agent:start": Rule("member", WRITE),
     "agent:stop": Rule("member", WRITE),
+    "agent:research_again": Rule("member", WRITE, "lead"),
     "agent:lead_why": Rule("viewer", READ, "lead"),
     "campaigns:unsubscribe": Rule("public", ("GET", "HEAD", "POST"), "forged_link"),
     "campaigns:inbox": Rule("viewer", READ, query=_INBOX),
