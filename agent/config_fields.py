@@ -33,6 +33,7 @@ SWITCHES = (
     "notify_on_error",
 )
 TEXTS = {"name": 100, "llm_provider": 40, "llm_model": 80}
+SECRETS = ("notify_slack_webhook",)  # encrypted, and never shown again
 APPROVABLE = ("research_lead", "write_sequence", "enroll_lead", *TaskType.values)
 
 
@@ -130,7 +131,9 @@ def _webhook(name: str, value: Any) -> str:
         if text:
             URLValidator(schemes=["https"])(text)
     except ValidationError:
-        raise _refuse(name, value, "give an address that begins with https://, or nothing") from None
+        raise _refuse(
+            name, "what you typed", "give an address that begins with https://, or nothing"
+        ) from None
     return text
 
 

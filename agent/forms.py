@@ -38,16 +38,6 @@ APPROVALS = [
 RANGES = {"minimum_confidence": (0, 1), "temperature": (0, 2), "score_threshold": (0, 100)}
 
 
-# Kept, shown and not yet acted on: meetings, further channels and further providers are not connected.
-NOT_CONNECTED = (
-    "llm_provider",
-    "auto_book_meetings",
-    "notify_on_meeting_booked",
-    "notify_email",
-    "notify_slack_webhook",
-)
-
-
 class ConfigForm(forms.ModelForm[AgentConfig]):
     """The control center: every field of seed 002, section 12.3, that a person sets."""
 
@@ -60,7 +50,14 @@ class ConfigForm(forms.ModelForm[AgentConfig]):
     schedule_timezone = forms.ChoiceField(
         choices=lambda: [(z, z) for z in sorted(available_timezones())], label="Time zone"
     )
-    notify_slack_webhook = forms.URLField(required=False, assume_scheme="https", label="Slack webhook")
+    notify_slack_webhook = forms.URLField(
+        required=False,
+        assume_scheme="https",
+        label="Slack webhook",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Kept encrypted and not shown again.",
+    )
+    forget_slack_webhook = forms.BooleanField(required=False, label="Remove the Slack webhook that is kept")
 
     class Meta:
         model = AgentConfig
@@ -87,7 +84,6 @@ class ConfigForm(forms.ModelForm[AgentConfig]):
             "notify_on_meeting_booked",
             "notify_on_error",
             "notify_email",
-            "notify_slack_webhook",
         ]
         widgets = {
             "schedule_start_time": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
@@ -123,6 +119,10 @@ class ConfigForm(forms.ModelForm[AgentConfig]):
         super().__init__(*args, **kwargs)
         for name, (low, high) in RANGES.items():
             self.fields[name].validators += [MinValueValidator(low), MaxValueValidator(high)]
+        if self.instance.notify_slack_webhook:
+            self.fields["notify_slack_webhook"].help_text = "One is kept. Leave this empty to keep it."
+        else:
+            del self.fields["forget_slack_webhook"]
 
     def clean(self) -> dict[str, Any]:
         """The day has to end after it begins."""
@@ -133,3 +133,11 @@ class ConfigForm(forms.ModelForm[AgentConfig]):
                 "schedule_end_time", f"{end:%H:%M} is not after {start:%H:%M}; choose a later end."
             )
         return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """What `update_config` takes: a webhook left empty stays as it is, unless it is to be forgotten."""
+        values = dict(self.cleaned_data)
+        forget = values.pop("forget_slack_webhook", False)
+        if not values["notify_slack_webhook"] and not forget:
+            del values["notify_slack_webhook"]
+        return values

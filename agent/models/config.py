@@ -9,6 +9,7 @@ from django.db import models
 
 from campaigns.models.campaign import WEEKDAYS, working_days
 from leadpilot.lib import clock
+from leadpilot.lib.secrets import HasSecrets, SecretField
 from leadpilot.orgs.tenancy import TenantModel
 
 
@@ -24,7 +25,7 @@ def default_approvals() -> list[str]:
     return ["send_message", "book_meeting"]
 
 
-class AgentConfig(TenantModel):
+class AgentConfig(HasSecrets, TenantModel):
     """One an organization. `name` to `notify_slack_webhook` are the seed's fields with its defaults."""
 
     name = models.CharField(max_length=100, default="LeadPilot Agent")
@@ -55,7 +56,7 @@ class AgentConfig(TenantModel):
     notify_on_meeting_booked = models.BooleanField(default=True)
     notify_on_error = models.BooleanField(default=True)
     notify_email = models.EmailField(blank=True)
-    notify_slack_webhook = models.URLField(blank=True)
+    notify_slack_webhook = SecretField(blank=True)  # whoever knows it can write into the channel
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from agent.config_fields import clean
+from agent.config_fields import SECRETS, clean
 from agent.models import Agent, AgentConfig, AgentType, LogType
 from agent.models.config import ConfigStatus
 from agent.services.log import log
@@ -102,9 +102,12 @@ def update_config(*, org: Organization, by: User | None, **fields: Any) -> Agent
     """
     config_for(org)
     config: AgentConfig = AgentConfig.objects.for_org(org).select_for_update().get()
-    changed = {name: value for name, value in clean(config, fields).items() if getattr(config, name) != value}
+    changed = {name: value for name, value in clean(config, fields).items() if _value(config, name) != value}
     for name, value in changed.items():
-        setattr(config, name, value)
+        if name in SECRETS:
+            config.write_secret(name, value)
+        else:
+            setattr(config, name, value)
     if changed:
         config.save(update_fields=[*changed, "updated_at"])
         orgs.record(
@@ -113,6 +116,10 @@ def update_config(*, org: Organization, by: User | None, **fields: Any) -> Agent
             action="agent.configured",
             message=f"Agent settings changed: {', '.join(sorted(changed))}.",
             subject=config,
-            values={name: str(value) for name, value in changed.items()},
+            values={name: str(value) for name, value in changed.items() if name not in SECRETS},
         )
     return config
+
+
+def _value(config: AgentConfig, name: str) -> Any:
+    return config.read_secret(name) if name in SECRETS else getattr(config, name)

@@ -100,9 +100,14 @@ def test_settings_are_changed_and_recorded(in_org: Any, alice: Any) -> None:
     assert (config.schedule_start_time, config.schedule_end_time) == (time(22), time(6))
     assert config.schedule_days == ["monday", "sunday"]
     assert config.score_weights == {"company": 20, "title": 7.5}
+    assert config.read_secret("notify_slack_webhook") == "https://hooks.slack.example/x"
+    assert "hooks.slack" not in config.notify_slack_webhook
     entry = AuditEntry.objects.for_org(in_org).get(action="agent.configured")
     assert "max_leads_per_day" in entry.message
+    assert "notify_slack_webhook" in entry.message
+    assert "hooks.slack" not in str(entry.details)
     control.update_config(org=in_org, by=alice, max_leads_per_day=70)
+    control.update_config(org=in_org, by=alice, notify_slack_webhook="https://hooks.slack.example/x")
     assert AuditEntry.objects.for_org(in_org).filter(action="agent.configured").count() == 1
 
 

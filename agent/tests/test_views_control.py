@@ -45,6 +45,11 @@ def path(name: str, *args: Any) -> str:
     return reverse(f"agent:{name}", args=args)
 
 
+def webhook_of(org: Any) -> str:
+    with org_context(org.pk):
+        return str(config_of(org).read_secret("notify_slack_webhook"))
+
+
 def settings_of(org: Any, **changes: Any) -> dict[str, Any]:
     """The form as the page sends it back unchanged."""
     form = ConfigForm(instance=config_of(org))
@@ -178,9 +183,9 @@ class TestStatusBar:
 
 class TestControlCenter:
     def test_settings_sent_back_unchanged_change_nothing(self, owner: Client, org: Any) -> None:
-        before = {name: getattr(config_of(org), name) for name in ConfigForm.base_fields}
+        before = {name: getattr(config_of(org), name) for name in ConfigForm.Meta.fields}
         assert owner.post(path("control_center"), settings_of(org)).status_code == 302
-        assert {name: getattr(config_of(org), name) for name in ConfigForm.base_fields} == before
+        assert {name: getattr(config_of(org), name) for name in ConfigForm.Meta.fields} == before
 
     def test_settings_are_kept(self, owner: Client, org: Any) -> None:
         changes = {"max_messages_per_day": 7, "schedule_days": ["monday"], "schedule_end_time": "15:30"}
@@ -188,6 +193,26 @@ class TestControlCenter:
         config = config_of(org)
         assert (config.max_messages_per_day, config.schedule_days) == (7, ["monday"])
         assert f"{config.schedule_end_time:%H:%M}" == "15:30"
+
+    def test_what_nothing_acts_on_yet_is_kept_all_the_same(self, owner: Client, org: Any) -> None:
+        changes = {"auto_book_meetings": "on", "notify_email": "ada@acme.example", "llm_provider": "openai"}
+        owner.post(path("control_center"), settings_of(org, **changes))
+        config = config_of(org)
+        assert (config.auto_book_meetings, config.notify_email) == (True, "ada@acme.example")
+        assert config.llm_provider == "openai"
+        assert b"Nothing acts on them until" in owner.get(path("control_center")).content
+
+    def test_a_webhook_is_kept_in_secret_until_it_is_forgotten(self, owner: Client, org: Any) -> None:
+        hook = "https://hooks.slack.example/T1/B2/very-secret"
+        assert b"forget_slack_webhook" not in owner.get(path("control_center")).content
+        owner.post(path("control_center"), settings_of(org, notify_slack_webhook=hook))
+        page = owner.get(path("control_center")).content
+        assert b"forget_slack_webhook" in page
+        assert b"very-secret" not in page
+        owner.post(path("control_center"), settings_of(org, max_leads_per_day=3))
+        assert webhook_of(org) == hook
+        owner.post(path("control_center"), settings_of(org, forget_slack_webhook="on"))
+        assert webhook_of(org) == ""
 
     @pytest.mark.parametrize(
         ("field", "value"),

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from agent import llm
-from agent.forms import NOT_CONNECTED, ConfigForm
+from agent.forms import ConfigForm
 from agent.models import Agent, AgentLog, AgentTask, LogType, TaskStatus
 from agent.services import control
 from agent.status import agent_status
@@ -40,21 +40,17 @@ def control_center(request: OrgRequest) -> HttpResponse:
 @role_required("admin")
 def _save(request: OrgRequest) -> HttpResponse:
     config = control.config_for(request.org)
-    form = ConfigForm(request.POST, instance=type(config)(pk=config.pk, org=request.org))
+    blank = type(config)(pk=config.pk, org=request.org, notify_slack_webhook=config.notify_slack_webhook)
+    form = ConfigForm(request.POST, instance=blank)
     if form.is_valid():
         try:
-            control.update_config(org=request.org, by=request.user, **_connected(form.cleaned_data))
+            control.update_config(org=request.org, by=request.user, **form.values())
         except DomainError as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
     if form.errors:
         return _page(request, form, status=422)
     messages.success(request, "Settings saved. They hold from the next action on.")
     return redirect("agent:control_center")
-
-
-def _connected(values: dict[str, Any]) -> dict[str, Any]:
-    """What the form really asks; what nothing acts on yet keeps its stored value."""
-    return {name: value for name, value in values.items() if name not in NOT_CONNECTED}
 
 
 def _page(request: OrgRequest, form: ConfigForm, status: int = 200) -> HttpResponse:
