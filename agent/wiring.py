@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from agent import checks, diary, engine, gate, limits
+from agent import checks, corrections, diary, engine, gate, limits
 from agent.models import AgentConfig, TaskType
 from agent.models.config import ConfigStatus
 from agent.status import agent_status, unread_threads, waiting_for_approval
@@ -29,6 +29,7 @@ def connect() -> None:
     register_counter("inbox", unread_threads)
     register_agent_status(agent_status)
     inbound.on_received(read_soon)
+    inbound.on_corrected(corrections.follow)
     for source in (diary.logs, diary.decisions):
         register_timeline(source)
 

@@ -48,6 +48,7 @@ def classify_reply(task: ClaimedTask) -> dict[str, Any]:
             record_usage(org_id=task.org_id, lead_id=found.lead_id, spent=spent)
             _record(task, read)
     with hold(task):
+        _lock(task)
         found = inbound_of(task)
         if found.handled_at is not None or found.lead is None or _acted_on(found):
             return {"classification": found.classification}
@@ -71,6 +72,12 @@ def _record(task: ClaimedTask, read: reading.Reading) -> None:
         by=read.by,
     )
     _log(task, found, read)
+
+
+def _lock(task: ClaimedTask) -> None:
+    """Keep a person from correcting the class while it is acted on: the correction comes after, and prevails."""
+    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id)
+    mail.select_for_update(no_key=True).values_list("pk").first()
 
 
 def _acted_on(found: InboundMessage) -> bool:

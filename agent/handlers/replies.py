@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from agent.engine import ClaimedTask, TaskFailed, submit
 from agent.models import AgentConfig, LogType, TaskType
+from agent.models.config import ConfigStatus
 from agent.services import drafts
 from agent.services.log import log
 from campaigns.models import Classification, Enrollment, EnrollmentStatus, InboundMessage, StopReason
@@ -19,6 +20,7 @@ from campaigns.models.inbound import Sentiment
 from campaigns.services import enrollment as enrollments
 from campaigns.services import inbound as inbox
 from campaigns.services.unsubscribe import unsubscribe
+from leadpilot.orgs.models import User
 from leadpilot.orgs.services import notify
 from leads.models import Lead, LeadStatus, SuppressionReason
 from leads.services.leads import set_status
@@ -29,21 +31,25 @@ HANDLED = "reply_handled"
 
 @dataclass(frozen=True)
 class Case:
-    """An answer, whose it is, and what the organization wants done with answers."""
+    """An answer, whose it is, and what the organization wants done with answers. `by` corrected its class by hand."""
 
     found: InboundMessage
     lead: Lead
     config: AgentConfig
+    by: User | None = None
 
 
-def act_on(found: InboundMessage, *, config: AgentConfig, task: ClaimedTask) -> str:
+def act_on(
+    found: InboundMessage, *, config: AgentConfig, task: ClaimedTask | None = None, by: User | None = None
+) -> str:
     """Do what the class asks for, in the transaction that is open; returns what was done, in words.
 
-    Raises TaskFailed for a mail that belongs to no lead.
+    It is asked for by the task that read it, or by the person (`by`) who corrected it. Raises TaskFailed for a mail
+    that belongs to no lead.
     """
     if found.lead is None:
         raise TaskFailed("The mail belongs to no lead.")
-    case = Case(found, found.lead, config)
+    case = Case(found, found.lead, config, by)
     if found.sentiment == Sentiment.ANGRY and not found.is_automatic:
         done = _angry(case)
     elif found.confidence is not None and found.confidence < config.minimum_confidence and _is_unsure(found):
@@ -54,8 +60,9 @@ def act_on(found: InboundMessage, *, config: AgentConfig, task: ClaimedTask) -> 
         org=found.org_id,
         log_type=LogType.ACTION,
         action_type=HANDLED,
-        agent=task.agent_id,
-        task=task.id,
+        agent=task.agent_id if task else None,
+        task=task.id if task else None,
+        actor=by,
         lead=found.lead_id,
         message=done,
         reasoning=found.classification_reason,
@@ -83,11 +90,16 @@ def _end(case: Case, reason: StopReason, note: str) -> None:
         set_status(lead=case.lead, status=LeadStatus.REPLIED)
 
 
-def _notify(found: InboundMessage, title: str, message: str, *, priority: str = "medium") -> None:
+def _notify(case: Case, title: str, message: str, *, priority: str = "medium") -> str:
+    """Tell people; returns that they were told, in words. Whoever corrected the class has just read it."""
+    if case.by is not None:
+        return ""
+    found = case.found
     url = (
         reverse("campaigns:thread", args=[found.thread_id]) if found.thread_id else reverse("campaigns:inbox")
     )
     notify(org=found.org, type="reply", title=title, message=message, action_url=url, priority=priority)
+    return " People were told."
 
 
 def _unsubscribe(case: Case) -> str:
@@ -104,8 +116,8 @@ def _angry(case: Case) -> str:
     suppress(org=found.org, value=lead.email, reason=SuppressionReason.COMPLAINED, origin="an angry reply")
     enrollments.stop_lead(lead=lead, reason=StopReason.UNSUBSCRIBED, note=note)
     drafts.withdraw_drafts(lead=lead, reason=note)
-    _notify(found, f"{lead.name} is angry", found.classification_reason, priority="high")
-    return f"Everything to {lead.name} was stopped, the address is suppressed, and people were told."
+    told = _notify(case, f"{lead.name} is angry", found.classification_reason, priority="high")
+    return f"Everything to {lead.name} was stopped, and the address is suppressed.{told}"
 
 
 def _not_interested(case: Case) -> str:
@@ -133,9 +145,19 @@ def _to_answer(case: Case) -> str:
     _end(case, StopReason.REPLIED, f"{name} answered: {label.lower()}.")
     if case.config.notify_on_positive_reply:
         priority = "high" if found.classification == Classification.INTERESTED else "medium"
-        _notify(found, f"{name}: {label}", found.classification_reason, priority=priority)
+        _notify(case, f"{name}: {label}", found.classification_reason, priority=priority)
+    stopped = f"The sequence to {name} was stopped"
+    if drafts.is_answered(found):
+        return f"{stopped}; the mail has an answer already ({label.lower()})."
     propose_answer(found)
-    return f"The sequence to {name} was stopped, and an answer is being prepared ({label.lower()})."
+    if not _works(case):
+        return f"{stopped}; an answer is prepared as soon as the agent is started ({label.lower()})."
+    return f"{stopped}, and an answer is being prepared ({label.lower()})."
+
+
+def _works(case: Case) -> bool:
+    running = case.config.is_enabled and case.config.status == ConfigStatus.RUNNING
+    return running and case.found.org.halted_at is None
 
 
 def propose_answer(found: InboundMessage) -> None:
@@ -156,8 +178,8 @@ def _someone_else(case: Case) -> str:
     whom = f" and named {other}" if other else ""
     note = f"{name} is not the right person{whom}."
     _end(case, StopReason.REPLIED, note)
-    _notify(case.found, f"{name} points to someone else", note)
-    return f"The sequence to {name} was stopped: not the right person{whom}. People were told."
+    told = _notify(case, f"{name} points to someone else", note)
+    return f"The sequence to {name} was stopped: not the right person{whom}.{told}"
 
 
 def _bounce(case: Case) -> str:
@@ -168,7 +190,7 @@ def _bounce(case: Case) -> str:
 def _unclear(case: Case) -> str:
     name = case.lead.name
     enrollments.pause_lead(lead=case.lead, reason=f"{name} wrote something that a person has to read.")
-    _notify(case.found, f"{name} wrote; please read it", case.found.classification_reason)
+    _notify(case, f"{name} wrote; please read it", case.found.classification_reason)
     return f"What {name} wrote is not clear; the sequence waits until a person has read it."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.engine import ClaimedTask, handles, hold
+from agent.engine import ClaimedTask, TaskLater, handles, hold
 from agent.handlers.common import inbound_of, row_of
 from agent.handlers.settle_draft import settle_draft
 from agent.llm import metered
@@ -14,6 +14,7 @@ from agent.services.log import log
 from agent.services.usage import record_usage
 from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer, writer_name
 from campaigns.models import Enrollment, InboundMessage
+from leadpilot.lib import clock
 from leads.models import CLOSED_STATUSES
 
 
@@ -33,12 +34,24 @@ def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
             written = write_answer(brief)
         with hold(task):
             record_usage(org_id=task.org_id, lead_id=task.lead_id, spent=spent)
+        with hold(task):
+            found = _as_it_was_read(task, found)
             draft = drafts.create_answer(org=found.org, inbound=found, written=written, task=row_of(task))
             _log(task, draft, written.model)
     if draft is None or draft.status != DraftStatus.DRAFT:
         return {"skipped": "There is an answer already."}
     outcome = settle_draft(task, draft, confidence=found.confidence)
     return {"outcome": str(outcome), "draft": str(draft.pk)}
+
+
+def _as_it_was_read(task: ClaimedTask, before: InboundMessage) -> InboundMessage:
+    """The mail, locked; raises TaskLater when a person corrected its class while the answer was written."""
+    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id)
+    mail.select_for_update(no_key=True).values_list("pk").first()
+    found = inbound_of(task)
+    if found.classified_at != before.classified_at:
+        raise TaskLater(clock.now(), "The mail was read anew while its answer was written.")
+    return found
 
 
 def _living(found: InboundMessage) -> Draft | None:

@@ -68,6 +68,18 @@ def create_answer(
     )
 
 
+def is_answered(inbound: InboundMessage) -> bool:
+    """Whether an answer to this mail was approved, and not taken back."""
+    given = Draft.objects.for_org(inbound.org_id).filter(in_reply_to=inbound)
+    return given.filter(status__in=[DraftStatus.APPROVED, DraftStatus.SENT]).exists()
+
+
+@transaction.atomic
+def withdraw_answer(*, inbound: InboundMessage, reason: str) -> bool:
+    """Take back the answer to a mail that waits or is approved; False when there is none, or it has left."""
+    return bool(_withdraw(Draft.objects.for_org(inbound.org_id).filter(in_reply_to=inbound), reason))
+
+
 def _create(
     org: Organization,
     mail: WrittenMail,

@@ -17,6 +17,7 @@ from campaigns.tests.pages import (
     assert_viewers_may_not,
     at,
     queries_of,
+    said,
     sent,
     talk,
 )
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _nobody_listens(monkeypatch: Any) -> None:
     monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
+    monkeypatch.setattr(inbounds.correcting, "_LISTENERS", [])
 
 
 @pytest.fixture
@@ -229,8 +231,43 @@ def test_a_correction_is_kept_with_its_author_and_the_sequence_follows(client, w
     assert answer.url == at("thread", away.thread)
     mail = world.fresh(away.inbound)
     assert (mail.classification, mail.classified_by) == ("not_interested", "alice@team.example")
-    assert mail.classification_reason == "Corrected by Alice."
+    assert mail.classification_reason == "Corrected by Alice. It was read as “other” before."
     assert world.fresh(away.message).enrollment.status == "stopped"
+
+
+def test_what_was_taken_for_a_robot_is_a_person_when_a_person_says_so(client, world, campaign):
+    away = talk(world, campaign, "Yes please, call me.", kind="out_of_office")
+    world.change(away.inbound, is_automatic=True, handled_at=clock.now())
+    world.change(away.message, replied=False)
+    client.post(at("inbound_classify", away.inbound), {"classification": "interested"})
+    mail = world.fresh(away.inbound)
+    assert not mail.is_automatic
+    assert mail.handled_at is None
+    assert world.fresh(away.message).replied
+    assert world.fresh(away.message).lead.status == "replied"
+
+
+def test_what_was_taken_for_an_answer_counts_as_none_when_it_was_a_robot(client, world, ann):
+    answer = client.post(at("inbound_classify", ann.inbound), {"classification": "auto_reply"})
+    assert world.fresh(ann.inbound).is_automatic
+    assert not world.fresh(ann.message).replied
+    assert world.fresh(ann.message).lead.status == "emailed"
+    assert "The sequence stays stopped" in said(answer)[0]
+    assert "The sequence stays stopped" in client.get(at("thread", ann.thread)).content.decode()
+
+
+def test_an_opt_out_that_was_recorded_stays_and_the_screen_says_so(client, world, campaign):
+    left = talk(world, campaign, "Stop by for a coffee!", kind="unsubscribe")
+    answer = client.post(at("inbound_classify", left.inbound), {"classification": "interested"})
+    assert world.fresh(left.inbound).classification == "interested"
+    assert world.fresh(left.message).lead.status == "unsubscribed"
+    assert "stays on the suppression list (unsubscribed) until a person takes it off" in said(answer)[0]
+
+
+def test_saying_the_same_class_confirms_it(client, world, ann):
+    client.post(at("inbound_classify", ann.inbound), {"classification": "interested"})
+    mail = world.fresh(ann.inbound)
+    assert (mail.confidence, mail.classification_reason) == (1.0, "Confirmed by Alice.")
 
 
 def test_a_class_that_does_not_exist_is_refused_on_the_page_itself(client, world, ann):

@@ -100,16 +100,10 @@ def inbound_classify(request: OrgRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         said = f"“{request.POST.get('classification', '')[:40]}” is not a class; choose one from the list."
         return _page(request, inbound.thread, error=said, status=422)
-    inbounds.record_classification(
-        inbound=inbound,
-        classification=form.cleaned_data["classification"],
-        sentiment=inbound.sentiment or "neutral",
-        confidence=1.0,
-        reason=f"Corrected by {request.user.display_name}.",
-        extracted=inbound.extracted,
-        by=str(request.user),
+    done = inbounds.correct_classification(
+        inbound=inbound, classification=form.cleaned_data["classification"], by=request.user
     )
-    messages.success(request, "Corrected. The sequence follows the new class.")
+    messages.success(request, " ".join(["Corrected.", *done]))
     if inbound.thread_id is None:
         return redirect("campaigns:inbox")
     return redirect("campaigns:thread", pk=inbound.thread_id)

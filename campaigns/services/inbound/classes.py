@@ -16,7 +16,7 @@ from leadpilot.lib import clock
 from leadpilot.orgs.models import User
 from leads.models import Lead
 
-_ROBOTS = (Classification.OUT_OF_OFFICE, Classification.AUTO_REPLY, Classification.BOUNCE)
+ROBOTS = (Classification.OUT_OF_OFFICE, Classification.AUTO_REPLY, Classification.BOUNCE)
 _ENDS = (
     Classification.INTERESTED,
     Classification.NOT_INTERESTED,
@@ -53,7 +53,7 @@ def record_classification(
         "classified_by": by[:40],
         "classified_at": clock.now(),
     }
-    if kind in _ROBOTS:
+    if kind in ROBOTS:
         fields["is_automatic"] = True
     InboundMessage.objects.for_org(inbound.org_id).filter(pk=inbound.pk).update(**fields)
     inbound.refresh_from_db()

@@ -16,6 +16,7 @@ from campaigns.models import (
 )
 from campaigns.models.inbound import Sentiment
 from campaigns.services.inbound.classes import ROBOTS, record_classification
+from campaigns.services.inbound.matching import locked
 from campaigns.services.inbound.receiving import answered
 from leadpilot.orgs.models import User
 from leads.models import CLOSED_STATUSES, Lead, LeadStatus
@@ -53,7 +54,7 @@ def correct_classification(*, inbound: InboundMessage, classification: str, by: 
         classification=kind,
         sentiment=_sentiment(found, kind),
         confidence=1.0,
-        reason=_reason(before, by),
+        reason=_reason(before, kind, by),
         extracted=found.extracted,
         by=str(by),
     )
@@ -73,7 +74,8 @@ def _write_author(found: InboundMessage, kind: Classification) -> None:
     if found.is_automatic:
         _no_answer_after_all(found, found.lead)
     else:
-        answered(found, found.lead, found.message)
+        message = found.message and locked([found.message])[found.message.pk]
+        answered(found, found.lead, message)
 
 
 def _no_answer_after_all(found: InboundMessage, lead: Lead) -> None:
@@ -92,7 +94,9 @@ def _sentiment(found: InboundMessage, kind: Classification) -> str:
     return found.sentiment or Sentiment.NEUTRAL
 
 
-def _reason(before: str, by: User) -> str:
+def _reason(before: str, kind: Classification, by: User) -> str:
+    if before == kind:
+        return f"Confirmed by {by.display_name}."
     was = f" It was read as “{Classification(before).label.lower()}” before." if before else ""
     return f"Corrected by {by.display_name}.{was}"
 

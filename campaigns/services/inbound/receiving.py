@@ -54,12 +54,13 @@ def _receive_mail(mailbox: Mailbox, mail: parsing.ParsedMail, source_key: str) -
             lead=lead, reason=f"An automatic answer came; it is being read. {mail.automatic}"
         )
     else:
-        _answered(inbound, lead, message)
+        answered(inbound, lead, message)
     tell(inbound)
     return inbound
 
 
-def _answered(inbound: InboundMessage, lead: Lead, message: Message | None) -> None:
+def answered(inbound: InboundMessage, lead: Lead, message: Message | None) -> None:
+    """A person wrote: the sequences pause and the lead has replied. `message` is locked."""
     now = clock.now()
     if message is not None:
         matching.proved(message, "The lead answered it.")
