@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from campaigns.models import Campaign, CampaignStatus, Mailbox, MailboxStatus, Message
+from campaigns.models import Campaign, CampaignStatus, InboundMessage, Mailbox, MailboxStatus, Message
 from campaigns.services import campaigns as campaign_service
 from campaigns.services import inbound, mailboxes, outbox, quota, unsubscribe
 from campaigns.windows import local_day, zone_of
@@ -21,6 +21,7 @@ from leadpilot.orgs.tenancy import org_context
 from leadpilot.trust.checker import Cap, Stop
 from leadpilot.trust.plan import Act
 from leadpilot.trust.population import Population
+from leadpilot.trust.sent import MailStore
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for a database that is being restarted
@@ -53,6 +54,8 @@ class People:
     log: list[dict[str, Any]] = field(default_factory=list)
     undo: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     done: int = 0
+    store: MailStore | None = None
+    expected: dict[str, str] = field(default_factory=dict)  # replies on their way: Message-ID and lead
 
     def perform(self, act: Act) -> bool:
         """Do it to a message that is being sent, or waits; False when there is none to do it to."""
@@ -178,14 +181,24 @@ class People:
         key = answered.message_id.strip("<>").partition("@")[0]
         raw = _REPLY.format(
             lead=answered.to_email, box=answered.from_email, key=key, message_id=answered.message_id
-        )
-        surely(
-            self._in_org(
-                lambda: inbound.receive(mailbox=answered.mailbox, raw=raw.encode(), source_key=f"trust:{key}")
-            )
-        )
+        ).encode()
+        if self.store is not None:  # by IMAP, as in life; it counts from the moment it is known
+            self.store.file(answered.from_email, "INBOX", f"{int(time.time() * 1e6)}.{key}.trust", raw)
+            self.expected[f"<{key}@firm.example>"] = str(answered.lead_id)
+            return True
+        receive = lambda: inbound.receive(mailbox=answered.mailbox, raw=raw, source_key=f"trust:{key}")  # noqa: E731
+        surely(self._in_org(receive))
         self._stop("reply", "lead", str(answered.lead_id))
         return True
+
+    def notice_replies(self) -> None:
+        """Replies that a worker has read since the last look stop their leads from now on."""
+        if not self.expected:
+            return
+        rows = InboundMessage.objects.for_org(self.population.org)
+        known = rows.filter(header_message_id__in=list(self.expected))
+        for key in surely(self._in_org(lambda: list(known.values_list("header_message_id", flat=True)))):
+            self._stop("reply", "lead", self.expected.pop(key))
 
     def _answered(self, pick: float) -> Any:
         """A first mail that left and whose second waits, best of all in this very moment."""

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from leadpilot.trust.workers import Workers
 
 WORKERS = 3  # in each cluster
 BACKLOG = 30  # messages that wait, so that every fault finds some
-EVERY = 0.55  # seconds between two faults, when the world can keep up
+EVERY = 0.45  # seconds between two faults, when the world can keep up
 MOST_WAITING = 10  # faults lying in wait before the next one is held back
 HOLD_BACK = 6.0  # seconds, at most
 LAST = 25.0  # seconds for what lies in wait after the last fault
@@ -78,7 +78,8 @@ def world(folder: Path) -> Iterator[World]:
                 smtp_port=proxy.ports["smtp"],
                 imap_port=proxy.ports["imap"] if imap else 0,
                 zone=ground.steady_zone(),
-            )
+            ),
+            store=store,
         )
         clusters = _clusters(folder, proxy, stack)
         injector = Injector(
@@ -129,6 +130,7 @@ def run(folder: Path, seed: int, faults: int, say: Callable[[str], None]) -> Out
         say(f"the storm is over after {time.monotonic() - begun:.0f} s; settling")
         _rest(there)
         found = surely(lambda: evidence.gather(there.people, folder / "oracle.jsonl"))
+        (folder / "rows.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in found.rows))
         broken = checker.check(found)
         histories = {
             one.message_id: evidence.history(there.people.population, one.message_id, folder)
@@ -182,6 +184,7 @@ def _tend(there: World, log: Ledgerbook) -> None:
     """A quarter of a second of everything else."""
     there.injector.look()
     there.people.undo_due()
+    there.people.notice_replies()
     if int(time.monotonic() * 4) % 8 == 0:
         there.people.mend()
     _write(there, log)

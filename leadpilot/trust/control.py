@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,6 +50,15 @@ async def listen(answer: Answer) -> int:
 async def until_orphaned() -> None:
     """Return when standard input ends: the campaign is over, or dead."""
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST, as a crash does; over a Unix socket it is simply gone."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def say_ready(**ports: int) -> None:

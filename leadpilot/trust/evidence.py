@@ -17,6 +17,11 @@ from leadpilot.trust.acts import People
 from leadpilot.trust.checker import OPEN, Accepted, Evidence, Row
 from leadpilot.trust.population import Population
 
+GOOD_REASONS = {
+    *("cap", "spacing", "answered", "enrollment_paused", "enrollment_over", "lead_closed", "suppressed"),
+    *("not_its_turn", "earlier_step", "step_over"),
+}
+
 
 def accepted(log: Path) -> list[Accepted]:
     """The oracle's log."""
@@ -82,11 +87,15 @@ def _row(population: Population, message: Any, was_unknown: bool, now: Any) -> R
 
 
 def _why_it_waits(message: Any, now: Any) -> tuple[str, set[str]]:
-    """The application's own word, asked anew, not what it wrote down once: a sentence and the codes, none when it may go."""
+    """Why it does not go, in the application's own words, asked anew; nothing when it may, or for a reason that is none.
+
+    Whatever people did is undone by then, so only what remains counts: a cap, an answer, an opt-out, its turn.
+    """
     verdict = clearance.clear(message, now)
-    if verdict.allowed:
-        return "", set()
-    return " ".join(reason.text for reason in verdict.reasons), {reason.code for reason in verdict.reasons}
+    codes = set() if verdict.allowed else {reason.code for reason in verdict.reasons}
+    if codes - GOOD_REASONS:
+        return "", codes
+    return " ".join(reason.text for reason in verdict.reasons) if codes else "", codes
 
 
 def history(population: Population, message_id: str, folder: Path) -> list[str]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import struct
 import sys
 import time
 from dataclasses import dataclass, field
@@ -55,7 +53,7 @@ class Rule:
         if not self.wanted:
             before, self.seen = self.seen, self.seen + len(data)
             return max(0, self.after - before) if self.seen > self.after or not self.after else None
-        keep = tail[len(tail) - (len(self.wanted) - 1) :] if len(self.wanted) > 1 else b""
+        keep = tail[max(0, len(tail) - len(self.wanted) + 1) :]
         text, start = keep + data, 0
         while (found := text.find(self.wanted, start)) >= 0:
             self.seen += 1
@@ -78,10 +76,7 @@ class Pair:
     def cut(self) -> None:
         """Reset both sides."""
         for writer in self.writers.values():
-            sock = writer.get_extra_info("socket")
-            if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            control.reset(writer)
 
 
 class FaultProxy:

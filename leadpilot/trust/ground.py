@@ -31,7 +31,7 @@ PACE = {
     "settle_patience": 25,
     "follow_up_jitter": 2,
     "poll_lease": 6,
-    "canary_silence": 8,
+    "canary_silence": 12,
     "job": 40,
     "first_pause": 0.2,
     "longest_pause": 1,

@@ -32,7 +32,7 @@ THEN = ("go", "cut", "silence")
 class Answer:
     """One planned answer: at `verb` (connect, EHLO, …, DATA, dot) say this instead of the usual.
 
-    `say` None keeps the usual words. `then`: go on, cut the connection (RST), or fall silent. `drip` and `delay` are
+    `say` None keeps the usual words. `then`: go on, cut the connection (RST, but after words FIN), or fall silent. `drip` and `delay` are
     seconds: between single bytes, and before the answer (at `dot`: before the mail is looked at). `accept` says
     whether the mail at `dot` is taken; without it a 2xx takes it. `id` is told back when the answer was used.
     """
@@ -115,7 +115,7 @@ class Wire:
 
     def cut(self) -> None:
         """RST, without a word."""
-        self.writer.transport.abort()
+        control.reset(self.writer)
 
 
 class Oracle:
@@ -190,7 +190,8 @@ class Oracle:
         if plan.then == "go" or plan.say is not None:
             await wire.say(usual if plan.say is None else plan.say, plan.drip)
         if plan.then == "cut":
-            wire.cut()
+            if plan.say is None:  # after words it is a goodbye: a reset would take them back
+                wire.cut()
             raise HungUp
         if plan.then == "silence":
             while True:  # until the client hangs up

@@ -56,6 +56,7 @@ class Population:
     """One organization; `approved` remembers what was approved, by Message-ID, outside the database."""
 
     org: Organization
+    owner: User
     mailboxes: list[Mailbox] = field(default_factory=list)
     campaigns: list[Campaign] = field(default_factory=list)
     approved: dict[str, str] = field(default_factory=dict)
@@ -97,6 +98,7 @@ class Population:
             subject=subject,
             body=body,
             content_hash=shown,
+            approved_by=self.owner,
         )
         return message.message_id, subject
 
@@ -112,7 +114,7 @@ def populate(*, smtp_port: int, imap_port: int, zone: str) -> Population:
         offer="We plan deliveries.",
         max_emails_per_day=settings.MAX_EMAILS_PER_DAY,
     )
-    people = Population(org)
+    people = Population(org, owner)
     with org_context(org.pk):
         people.mailboxes = [_mailbox(org, n, smtp_port, imap_port) for n in range(1, MAILBOXES + 1)]
         people.campaigns = [_campaign(org, n, people.mailboxes) for n in range(1, CAMPAIGNS + 1)]
@@ -137,7 +139,7 @@ def _mailbox(org: Organization, number: int, smtp_port: int, imap_port: int) -> 
         imap_port=imap_port or 993,
         imap_security="none",
         imap_username=address(number),
-        daily_cap=15 if number == MAILBOXES else 100_000,  # the last one comes to its cap
+        daily_cap=100_000,
         min_spacing_seconds=1 if number == 1 else 0,
     )
 
