@@ -33,7 +33,7 @@ class Schedule:
 
 
 SCHEDULES: tuple[Schedule, ...] = (
-    Schedule("agent.tasks.sweep", 15),
+    Schedule("agent.tasks.sweep", pace.seconds("task_sweep", 15)),
     Schedule("campaigns.tasks.sweep", pace.seconds("sweep", 15)),
     Schedule("campaigns.tasks.poll_inboxes", pace.seconds("poll", 20)),
     Schedule("campaigns.tasks.settle", pace.seconds("settle", 120)),

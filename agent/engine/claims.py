@@ -18,10 +18,10 @@ from agent.engine import sql
 from agent.engine.errors import LeaseLost, TaskLater
 from agent.engine.registry import QUIET_TYPES, ClaimedTask
 from agent.models import TaskStatus
-from leadpilot.lib import clock
+from leadpilot.lib import clock, pace
 from leadpilot.orgs.tenancy import org_context
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = pace.seconds("task_lease", 30)
 MAX_DEATHS = 3  # claims that ended without a word
 
 MAY_ACT = """(SELECT EXISTS (

@@ -19,6 +19,7 @@ from leadpilot.lib.q_settings import JOB_SECONDS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
 SILENCE = pace.seconds("canary_silence", 60)
+STARTING = 2 * SILENCE  # a machine too busy to start a cluster in a minute would end it for ever
 MONITOR = "monitor"
 
 State = Literal["idle", "busy", "seen"]
@@ -66,11 +67,12 @@ def trouble(marks: list[Mark], since: float, now: float) -> str:
     """Say why a cluster that started at `since` must be called wedged at `now`; "" while it may be well."""
     workers = [mark for mark in marks if mark.who != MONITOR]
     ended = max((mark.at for mark in workers if mark.state == "idle"), default=since)
-    collected = max((mark.at for mark in marks if mark.who == MONITOR), default=since)
+    first = since + STARTING - SILENCE  # what collects may still be starting, too
+    collected = max((mark.at for mark in marks if mark.who == MONITOR), default=first)
     if ended > collected + SILENCE:
         return f"its results have not been collected for {ended - collected:.0f} s"
     last = max([since, *(mark.at for mark in workers)])
-    if not busy(workers, now) and now - last > SILENCE:
+    if not busy(workers, now) and now - last > (SILENCE if workers else STARTING):
         return f"no job has started or ended for {now - last:.0f} s"
     return ""
 

@@ -51,9 +51,15 @@ def test_a_cluster_that_works_or_may_be_busy_is_left_alone(marks: list[Mark]) ->
 
 
 def test_silence_is_trouble_after_a_minute() -> None:
-    assert trouble([], since=0, now=SILENCE - 1) == ""
-    assert "no job" in trouble([], since=0, now=SILENCE + 1)
+    assert trouble([idle(100), seen(100)], since=0, now=99 + SILENCE) == ""
     assert "no job" in trouble([idle(100), seen(100)], since=0, now=101 + SILENCE)
+
+
+def test_a_cluster_that_has_done_nothing_yet_may_take_twice_as_long_to_start() -> None:
+    assert trouble([], since=0, now=2 * SILENCE - 1) == ""
+    assert "no job" in trouble([], since=0, now=2 * SILENCE + 1)
+    assert trouble([idle(2 * SILENCE - 1)], since=0, now=2 * SILENCE) == ""
+    assert "collected" in trouble([idle(2 * SILENCE + 1)], since=0, now=2 * SILENCE + 2)
 
 
 def test_a_job_that_runs_longer_than_jobs_may_is_no_excuse() -> None:
@@ -133,7 +139,7 @@ def test_a_wedged_cluster_is_killed_with_all_its_children(
     file, canaries = tmp_path / "worker.json", tmp_path / "canary"
     assert watchdog.look(file, canaries, database()) == ""  # too young to be judged
     monkeypatch.setattr(watchdog, "GRACE", 0.0)
-    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    monkeypatch.setattr(canary, "STARTING", 0.0)
     assert "no job" in watchdog.look(file, canaries, database())
     assert wedged.wait(timeout=10) == -signal.SIGKILL
     deadline = time.monotonic() + 10
@@ -145,7 +151,7 @@ def test_a_wedged_cluster_is_killed_with_all_its_children(
 def test_a_worker_is_not_blamed_for_a_database_that_is_away(
     tmp_path: Path, wedged: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    monkeypatch.setattr(canary, "STARTING", 0.0)
     nowhere = "postgresql://nobody@/nothing?host=/nonexistent"
     assert watchdog.look(tmp_path / "worker.json", tmp_path / "canary", nowhere) == ""
     assert wedged.poll() is None
@@ -157,7 +163,7 @@ def test_a_pid_that_went_to_another_process_is_left_alone(
     file = tmp_path / "worker.json"
     started = Process.find(wedged.pid).started
     file.write_text(file.read_text().replace(started, str(int(started) - 1)))
-    monkeypatch.setattr(canary, "SILENCE", 0.0)
+    monkeypatch.setattr(canary, "STARTING", 0.0)
     assert watchdog.look(file, tmp_path / "canary", database()) == ""
     assert wedged.poll() is None
 

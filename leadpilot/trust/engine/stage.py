@@ -21,6 +21,7 @@ from leadpilot.trust.engine.installation import Installation
 from leadpilot.trust.ground import PACE, steady_zone
 
 MANY = 1_000_000  # a cap that nothing here reaches
+QUICK = {**PACE, "canary_silence": 20, "task_lease": 4, "task_sweep": 2}
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "leadpilot.trust.engine.settings",
     "UNDO_SECONDS": "0",
@@ -61,7 +62,7 @@ class Stage:
 
     def environment(self, folder: Path) -> dict[str, str]:
         """What makes a cluster observable, and in the quick form impatient."""
-        pace = ";".join(f"{name}={figure}" for name, figure in PACE.items()) if self.quick else ""
+        pace = ";".join(f"{name}={figure}" for name, figure in QUICK.items()) if self.quick else ""
         return {**ENVIRONMENT, observed.FOLDER: str(folder), "LEADPILOT_PACE": pace}
 
 
@@ -80,11 +81,11 @@ class Play:
         for cluster in self.clusters:
             self.running.enter_context(cluster)
         for cluster in self.clusters:
-            cluster.wait_until_ready()
+            cluster.wait_until_whole()
 
     def stop(self) -> int:
         """Stop every cluster in good order; returns how many processes were left behind."""
-        return sum(cluster.stop_counting() for cluster in self.clusters)
+        return sum(len(cluster.stop()) for cluster in self.clusters)
 
 
 def new_organization(**fields: Any) -> Organization:
