@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from leadpilot.lib.markup import limit_depth
+from leadpilot.lib.markup import limit_markup
 
 _TAGS = {
     *(
@@ -124,7 +124,7 @@ def sanitise_email_html(html: str) -> str:
     Links stay if they are http, https or mailto; they open in a new window and tell the target nothing about us.
     """
     return nh3.clean(
-        limit_depth(html.replace("\x00", "")),
+        limit_markup(html.replace("\x00", "")),
         tags=_TAGS,
         clean_content_tags=_DROPPED_WHOLE,
         attributes=_ATTRIBUTES,
@@ -140,7 +140,7 @@ def html_to_text(html: str, *, links: bool = False) -> str:
 
     Walks without recursion and stops after 200,000 nodes, so that a page built to exhaust us does not.
     """
-    parser = LexborHTMLParser(limit_depth(re.sub(r"[\x00\x1e\x1f]", "", html)))
+    parser = LexborHTMLParser(limit_markup(re.sub(r"[\x00\x1e\x1f]", "", html)))
     pieces: list[str] = []
     if parser.root is None:
         return ""

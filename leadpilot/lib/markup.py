@@ -1,6 +1,7 @@
-"""A bound on how deep HTML may nest, for before it is parsed: tree builders take quadratic time in the depth.
+"""Bounds for before HTML is parsed: tree builders take quadratic time in the depth, and in the attributes of a tag.
 
 A page of 20,000 nested `<div>` costs lexbor and html5ever a second, one of a million costs hours. Browsers stop at 512.
+Each attribute of a tag is compared with all others of that tag.
 """
 
 from __future__ import annotations
@@ -8,7 +9,11 @@ from __future__ import annotations
 import re
 
 MAX_DEPTH = 400
+MAX_ATTRIBUTES = 256
 _MAX_SHORT = 20_000
+_MAX_REREADING = 20  # how often, on average, a character may be looked at while attributes are counted
+_ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>]*+))?+"
+_ATTRIBUTES = re.compile(rf"(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}}+({_ATTRIBUTE})?+")
 _TAG = re.compile(r"<(?:(/?)([a-zA-Z][^\s/>]{0,40})|!--)")
 _VOID = {
     *(
@@ -46,17 +51,23 @@ _SHORT = {
 }
 
 
-def limit_depth(html: str, depth: int = MAX_DEPTH) -> str:
-    """Return the html, cut before the first tag that would nest deeper than `depth`. Takes linear time.
+def limit_markup(html: str, depth: int = MAX_DEPTH) -> str:
+    """Return the html, cut before the first tag that would nest deeper than `depth` or has more than 256 attributes.
 
-    The count is an estimate that errs on the side of cutting; what people write stays far below it.
+    Takes linear time. The counts are estimates that err on the side of cutting; what people write stays far below them.
     """
     stack: list[str] = []
+    to_reread = _MAX_REREADING * len(html)
     endless: set[re.Pattern[str]] = set()
     short = position = 0
     while match := _TAG.search(html, position):
         position = match.end()
         name = (match.group(2) or "").lower()
+        if name:
+            attributes = _ATTRIBUTES.match(html, position)
+            to_reread -= attributes.end() - position if attributes else 0
+            if to_reread < 0 or (attributes and attributes[1]):
+                return html[: match.start()]
         if not name:
             position = _after(_COMMENT_END, html, position - 2, endless)
         elif match.group(1):

@@ -6,7 +6,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from leadpilot.lib.html import html_to_text, safe_url, sanitise_email_html
-from leadpilot.lib.markup import MAX_DEPTH, limit_depth
+from leadpilot.lib.markup import MAX_DEPTH, limit_markup
 
 SCRIPTS = [
     "<script>alert(1)</script>",
@@ -199,18 +199,62 @@ def test_depth_costs_no_time(piece: str) -> None:
 )  # fmt: skip
 def test_long_is_not_deep(piece: str) -> None:
     html = piece * 5_000
-    assert limit_depth(html) == html
+    assert limit_markup(html) == html
 
 
-@pytest.mark.parametrize("piece", ["<", "<!--", "<script>", "<a ", "</", "<svg><script>", "<title>"])
+ATTRIBUTES = " ".join(f"a{n}=x" for n in range(300))
+SLASHED = "/".join(f"a{n}" for n in range(300))
+
+
+@pytest.mark.parametrize(
+    "tag", [f"<p {ATTRIBUTES}>", f"</p {ATTRIBUTES}>", f"<p/{SLASHED}>", f"<!x <b c='> <p {ATTRIBUTES}>"]
+)
+def test_a_tag_with_hundreds_of_attributes_ends_the_text(tag: str) -> None:
+    html = f"<b>kept</b>{tag}lost"
+    assert limit_markup(html) == "<b>kept</b>" + tag[: tag.rindex("<")]
+    assert html_to_text(html).startswith("kept")
+    assert "lost" not in sanitise_email_html(html)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<script>if (i<n {ATTRIBUTES}) </script>x",
+        f"<!-- <p {ATTRIBUTES}> -->x",
+        f"<title><p {ATTRIBUTES}</title>",
+    ],
+)
+def test_what_only_looks_like_a_crowded_tag_stays(html: str) -> None:
+    assert limit_markup(html) == html
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<",
+        "<!--",
+        "<script>",
+        "<a ",
+        "</",
+        "<svg><script>",
+        "<title>",
+        "<a",
+        "<a=",
+        "<a/",
+        "<a b=",
+        "<a b='",
+        "<a b='\"",
+        "<a b=<",
+    ],
+)
 def test_looking_for_an_end_that_never_comes_takes_linear_time(piece: str) -> None:
     began = time.monotonic()
-    limit_depth(piece * 200_000)
+    limit_markup(piece * 200_000)
     assert time.monotonic() - began < 10
 
 
 def test_the_cut_is_before_the_tag_that_is_too_deep() -> None:
-    assert limit_depth("<div>" * 3 + "x", depth=3) == "<div>" * 3 + "x"
-    assert limit_depth("<div>" * 4 + "x", depth=3) == "<div>" * 3
-    assert limit_depth("<i><div>" * 1000).count("<") == MAX_DEPTH
-    assert limit_depth("<path/>" * 30_000).count("<") == 20_000
+    assert limit_markup("<div>" * 3 + "x", depth=3) == "<div>" * 3 + "x"
+    assert limit_markup("<div>" * 4 + "x", depth=3) == "<div>" * 3
+    assert limit_markup("<i><div>" * 1000).count("<") == MAX_DEPTH
+    assert limit_markup("<path/>" * 30_000).count("<") == 20_000
