@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leadpilot.lib import pace
-from leadpilot.lib.q_settings import JOB_SECONDS
+from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
 SILENCE = pace.seconds("canary_silence", 60)
@@ -72,7 +72,8 @@ def trouble(marks: list[Mark], since: float, now: float) -> str:
     if ended > collected + SILENCE:
         return f"its results have not been collected for {ended - collected:.0f} s"
     last = max([since, *(mark.at for mark in workers)])
-    if not busy(workers, now) and now - last > (SILENCE if workers else STARTING):
+    at_work = sum(busy([mark], now) for mark in workers)
+    if at_work < WORKERS and now - last > (SILENCE if workers else STARTING):
         return f"no job has started or ended for {now - last:.0f} s"
     return ""
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from leadpilot.lib import canary
 from leadpilot.lib.canary import MONITOR, SILENCE, Mark, trouble
 from leadpilot.lib.processes import Process
-from leadpilot.lib.q_settings import JOB_SECONDS
+from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 from leadpilot.run import watchdog
 
 ME = str(os.getpid())
@@ -42,7 +42,7 @@ def seen(at: float) -> Mark:
         [],
         [idle(1000), seen(1000)],
         [busy(1000)],
-        [busy(1000 - JOB_SECONDS), idle(900, DEAD), seen(900)],
+        [*[busy(1000 - JOB_SECONDS)] * WORKERS, idle(900, DEAD), seen(900)],
         [idle(1000 - SILENCE), seen(1000 - SILENCE)],
     ],
 )
@@ -60,6 +60,13 @@ def test_a_cluster_that_has_done_nothing_yet_may_take_twice_as_long_to_start() -
     assert "no job" in trouble([], since=0, now=2 * SILENCE + 1)
     assert trouble([idle(2 * SILENCE - 1)], since=0, now=2 * SILENCE) == ""
     assert "collected" in trouble([idle(2 * SILENCE + 1)], since=0, now=2 * SILENCE + 2)
+
+
+def test_one_busy_worker_does_not_excuse_the_others() -> None:
+    """A job comes every five seconds: when one works and nobody takes the next, the others wait for a dead one's lock."""
+    marks = [busy(100), idle(100, DEAD), seen(100)]
+    assert trouble(marks, since=0, now=99 + SILENCE) == ""
+    assert "no job" in trouble(marks, since=0, now=101 + SILENCE)
 
 
 def test_a_job_that_runs_longer_than_jobs_may_is_no_excuse() -> None:
