@@ -246,9 +246,9 @@ def test_what_struck_is_written_down_with_its_time(proxy: Helper, line: socket.s
 
 
 def test_a_server_that_is_away_looks_like_one(proxy: Helper) -> None:
-    with socket.create_connection(("127.0.0.1", proxy.ports["nobody"]), timeout=10) as sock:
-        with suppress(ConnectionResetError):
-            assert sock.recv(10) == b""
+    address = ("127.0.0.1", proxy.ports["nobody"])
+    with socket.create_connection(address, timeout=10) as sock, suppress(ConnectionResetError):
+        assert sock.recv(10) == b""
 
 
 @pytest.mark.parametrize(
