@@ -70,12 +70,12 @@ def campaign(org: Organization, pool: Sequence[Mailbox], *, daily_cap: int) -> C
         return campaign_service.activate(campaign=made)
 
 
-def approve(campaign: Campaign, pool: Sequence[Mailbox], number: int) -> list[str]:
-    """Approve so many messages, shared evenly over the mailboxes; returns their Message-IDs."""
+def approve(campaign: Campaign, pool: Sequence[Mailbox], number: int, *, first: int = 0) -> list[str]:
+    """Approve so many messages, shared evenly over the mailboxes, to leads numbered from `first`; their Message-IDs."""
     approved: list[str] = []
-    for begin in range(0, number, CHUNK):
+    for begin in range(first, first + number, CHUNK):
         with org_context(campaign.org_id):
-            for n in range(begin, min(begin + CHUNK, number)):
+            for n in range(begin, min(begin + CHUNK, first + number)):
                 approved.append(_approve(campaign, pool[n % len(pool)], n).message_id)
     return approved
 

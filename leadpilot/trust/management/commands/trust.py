@@ -1,7 +1,11 @@
-"""`manage.py trust ledger --faults 300 --seed 1`: break everything around a real campaign, then check every promise."""
+"""`manage.py trust ledger --faults 300 --seed 1`: break everything around a real campaign, then check every promise.
+
+The other campaigns are modules with HELP, `add_arguments(parser)` and `run(out, options)`, which returns the exit code.
+"""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +18,9 @@ from django.core.management.base import BaseCommand
 
 from leadpilot.trust import ground
 from leadpilot.trust.control import ROOT
+from leadpilot.trust.engine import command as engine
+
+CAMPAIGNS = {"engine": engine}
 
 
 class Command(BaseCommand):
@@ -21,15 +28,21 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """One campaign so far: the ledger."""
-        parser.add_argument("what", choices=["ledger"])
-        parser.add_argument("--faults", type=int, default=300)
-        parser.add_argument("--seed", type=int, default=1)
-        parser.add_argument("--folder", type=Path, default=None, help="where the evidence is kept")
-        parser.add_argument("--inside", action="store_true", help="run here; the ground is laid already")
+        """The ledger's here, the others' in their modules."""
+        known = parser.add_subparsers(dest="what", required=True)
+        ledger = known.add_parser("ledger", help=self.help)
+        ledger.add_argument("--faults", type=int, default=300)
+        ledger.add_argument("--seed", type=int, default=1)
+        ledger.add_argument("--folder", type=Path, default=None, help="where the evidence is kept")
+        ledger.add_argument("--inside", action="store_true", help="run here; the ground is laid already")
+        for name, campaign in CAMPAIGNS.items():
+            campaign.add_arguments(known.add_parser(name, help=campaign.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Lay the ground and run in a process that knows nothing else. Exits with 1 when a promise is broken."""
+        if options["what"] in CAMPAIGNS:
+            sys.exit(CAMPAIGNS[options["what"]].run(self.stdout, options))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
         name = time.strftime("%Y%m%d-%H%M%S") + f"-{options['seed']}"
         folder = (options["folder"] or Path(settings.VAR) / "trust" / name).absolute()
         if options["inside"]:
