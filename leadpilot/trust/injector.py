@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from leadpilot.lib import failpoints
-from leadpilot.trust.cluster import eventually
 from leadpilot.trust.control import Helper
 from leadpilot.trust.ledgerbook import Ledgerbook
 from leadpilot.trust.plan import Fault
@@ -34,6 +33,7 @@ class Injector:
     struck: int = 0
     recoveries: list[float] = field(default_factory=list)
     armed: dict[str, deque[Fault]] = field(default_factory=dict)
+    beaten: dict[int, deque[Fault]] = field(default_factory=dict)
     rules: dict[int, Fault] = field(default_factory=dict)
     answers: dict[int, Fault] = field(default_factory=dict)
     _frozen: list[tuple[float, int]] = field(default_factory=list)
@@ -45,7 +45,8 @@ class Injector:
 
     def waiting(self) -> int:
         """How many faults lie in wait."""
-        return sum(map(len, self.armed.values())) + len(self.rules) + len(self.answers)
+        queues = [*self.armed.values(), *self.beaten.values()]
+        return sum(map(len, queues)) + len(self.rules) + len(self.answers)
 
     def look(self) -> None:
         """See what has struck since the last look, and which clusters work again."""
@@ -64,11 +65,8 @@ class Injector:
 
     def give_up(self) -> int:
         """Take back what never struck; returns how many."""
-        missed = [
-            *self.rules.values(),
-            *self.answers.values(),
-            *(f for faults in self.armed.values() for f in faults),
-        ]
+        queues = [*self.armed.values(), *self.beaten.values()]
+        missed = [*self.rules.values(), *self.answers.values(), *(fault for one in queues for fault in one)]
         for fault in missed:
             self.log.add(at=time.time(), missed=fault.number, kind=fault.kind, how=fault.how)
         for place in self.armed:
@@ -77,6 +75,7 @@ class Injector:
         self.proxy.ask(do="clear")
         self.oracle.ask(do="clear")
         self.armed.clear()
+        self.beaten.clear()
         self.rules.clear()
         self.answers.clear()
         self._thaw(everything=True)
@@ -94,20 +93,24 @@ class Injector:
             failpoints.arm(self.places, place, fault.how["action"])
 
     def _worker(self, fault: Fault) -> None:
-        how = fault.how
-        cluster = self.clusters[how["cluster"] % len(self.clusters)]
-        now = time.monotonic()
+        """A cluster that has not got up again is not beaten further: the fault waits for it."""
+        number = fault.how["cluster"] % len(self.clusters)
+        self.beaten.setdefault(number, deque()).append(fault)
+        self._look_at_clusters()
+
+    _cluster = _worker
+
+    def _beat(self, fault: Fault, cluster: Workers) -> bool:
+        how, now = fault.how, time.monotonic()
         pid = cluster.hurt(how["role"], how["signal"], how["pick"])
-        if not pid:  # nobody there to be hurt: the cluster is just starting
-            eventually(lambda: cluster.pids(how["role"]), 20)
-            pid = cluster.hurt(how["role"], how["signal"], how["pick"])
-        if how["signal"] == "STOP" and pid:
+        if not pid:
+            return False
+        if how["signal"] == "STOP":
             self._frozen.append((now + FROZEN, pid))
         else:
             self._ill.append((now, cluster))
         self._strike(fault, pid=pid)
-
-    _cluster = _worker
+        return True
 
     def _smtp(self, fault: Fault) -> None:
         self._rule(fault, "smtp")
@@ -148,6 +151,11 @@ class Injector:
             if cluster.works_since(begun):
                 self._ill.remove((begun, cluster))
                 self.recoveries.append(now - begun)
+        ill = [cluster for _, cluster in self._ill]
+        for number, faults in self.beaten.items():
+            cluster = self.clusters[number]
+            if faults and cluster not in ill and self._beat(faults[0], cluster):
+                faults.popleft()
 
     def still_ill(self) -> int:
         """How many hurt clusters have not worked since."""

@@ -33,8 +33,8 @@ class Answer:
     """One planned answer: at `verb` (connect, EHLO, …, DATA, dot) say this instead of the usual.
 
     `say` None keeps the usual words. `then`: go on, cut the connection (RST, but after words FIN), or fall silent.
-    `drip` and `delay` are seconds: between single bytes, and before the answer (at `dot`: before the mail is looked at). `accept` says
-    whether the mail at `dot` is taken; without it a 2xx takes it. `id` is told back when the answer was used.
+    `drip` and `delay` are seconds: between single bytes, and before the answer (at `dot`: before the mail is looked
+    at). `accept` says whether the mail at `dot` is taken; without it a 2xx takes it. `id` is told back once used.
     """
 
     verb: str

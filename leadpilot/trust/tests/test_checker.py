@@ -112,7 +112,9 @@ def test_what_was_accepted_without_any_message_of_that_name_is_found() -> None:
 
 def test_a_mail_that_went_to_somebody_else_is_found() -> None:
     assert broken([mail(1, to="eve@firm.example")], [row(1)]) == [("unaccounted", "<1@us>")]
-    assert broken([mail(1, to="lead1@firm.example,eve@firm.example")], [row(1)]) == [("unaccounted", "<1@us>")]
+    assert broken([mail(1, to="lead1@firm.example,eve@firm.example")], [row(1)]) == [
+        ("unaccounted", "<1@us>")
+    ]
 
 
 # lost
