@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agent.views import approvals, control, research, today, why
+from agent.views import answers, approvals, control, research, today, weights, why
 
 app_name = "agent"
 urlpatterns = [
@@ -12,8 +12,15 @@ urlpatterns = [
     path("approvals/<uuid:pk>/approve/", approvals.approval_approve, name="approval_approve"),
     path("approvals/<uuid:pk>/reject/", approvals.approval_reject, name="approval_reject"),
     path("approvals/<uuid:pk>/undo/", approvals.approval_undo, name="approval_undo"),
+    path("answers/<uuid:pk>/", answers.answer_panel, name="answer_panel"),
+    path("answers/<uuid:pk>/write/", answers.answer_write, name="answer_write"),
+    path("answers/<uuid:pk>/approve/", answers.answer_approve, name="answer_approve"),
+    path("answers/<uuid:pk>/edit/", answers.answer_edit, name="answer_edit"),
+    path("answers/<uuid:pk>/reject/", answers.answer_reject, name="answer_reject"),
+    path("answers/<uuid:pk>/undo/", answers.answer_undo, name="answer_undo"),
     path("agent/", control.control_center, name="control_center"),
     path("agent/activity/", control.activity, name="activity"),
+    path("agent/weights/", weights.score_weights, name="score_weights"),
     path("agent/status/", control.status_bar, name="status_bar"),
     path("agent/start/", control.start, name="start"),
     path("agent/stop/", control.stop, name="stop"),

@@ -23,19 +23,30 @@ from campaigns.models import (
     Thread,
 )
 from leadpilot.lib import clock
+from leadpilot.orgs.models import User
 from leads.models import Lead
 
 
 def thread_list(
-    org: Any, *, q: str = "", state: str = "open", kind: str = "", mailbox: str = "", campaign: str = ""
+    org: Any,
+    *,
+    q: str = "",
+    state: str = "open",
+    kind: str = "",
+    mailbox: str = "",
+    campaign: str = "",
+    user: User | None = None,
 ) -> QuerySet[Thread]:
-    """Conversations with at least one answer, the latest first, each with its latest answer's text and class."""
+    """Conversations with at least one answer, the latest first, each with its latest answer's text and class.
+
+    `state` is `open`, `mine` (open and given to `user`), `unread`, `snoozed` or `closed`.
+    """
     answers = InboundMessage.objects.filter(org_id=OuterRef("org_id"), thread=OuterRef("pk"))
     latest = answers.order_by("-received_at")
     threads = (
         Thread.objects.for_org(org)
         .filter(Exists(answers))
-        .select_related("lead", "mailbox", "campaign")
+        .select_related("lead", "mailbox", "campaign", "assigned_to")
         .annotate(
             answer_text=Subquery(latest.values("new_text")[:1]),
             answer_class=Subquery(latest.values("classification")[:1]),
@@ -51,6 +62,8 @@ def thread_list(
         threads = threads.filter(~asleep | Q(snoozed_until=None), is_open=True)
     if state == "unread":
         threads = threads.filter(unread=True)
+    if state == "mine":
+        threads = threads.filter(assigned_to=user)
     if kind:
         threads = threads.filter(answer_class=kind)
     if mailbox:

@@ -17,6 +17,7 @@ from agent.writers.offline import MAX_SUBJECT, clip
 from campaigns.models import Enrollment, EnrollmentStatus, InboundMessage, Mailbox, Message, StopReason
 from campaigns.rendering import content_hash
 from campaigns.services import enrollment as enrollments
+from campaigns.services import inbound as inbox
 from campaigns.services import outbox
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
@@ -224,6 +225,8 @@ def approve_draft(*, draft: Draft, version: int, by: User | None = None) -> Draf
     Draft.objects.for_org(draft.org_id).filter(pk=draft.pk).update(
         status=DraftStatus.APPROVED, approved_at=now, decided_by=by, message=message, updated_at=now
     )
+    if locked.in_reply_to is not None:
+        inbox.mark_handled(inbound=locked.in_reply_to, by=by)
     draft.refresh_from_db()
     who = by.display_name if by else "The gate"
     _log(draft, LogType.APPROVAL, f"{who} approved “{draft.subject}”", "draft.approved", actor=by)

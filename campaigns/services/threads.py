@@ -7,11 +7,16 @@ from datetime import datetime
 from campaigns.models import Thread
 from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
-from leadpilot.orgs.models import User
+from leadpilot.orgs.models import Membership, Role, User
 
 
 def assign_thread(*, thread: Thread, to: User | None) -> None:
-    """Give a thread to someone, or to nobody."""
+    """Give a thread to someone who may answer it, or to nobody. Raises DomainError (field `to`) for anybody else."""
+    if to is not None:
+        theirs = Membership.objects.filter(org_id=thread.org_id, user=to).first()
+        if theirs is None or not theirs.may(Role.MEMBER):
+            raise DomainError(f"{to.display_name} may not answer here; choose somebody else.", field="to")
+    thread.assigned_to = to
     Thread.objects.for_org(thread.org_id).filter(pk=thread.pk).update(assigned_to=to)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from campaigns.models import InboundMessage, Thread
 from campaigns.services import inbound as inbounds
+from campaigns.services import threads
 from campaigns.tests.pages import (
     Talk,
     assert_get_only,
@@ -23,6 +24,7 @@ from campaigns.tests.pages import (
 )
 from campaigns.windows import zone_of
 from leadpilot.lib import clock
+from leadpilot.lib.errors import DomainError
 
 pytestmark = pytest.mark.django_db
 
@@ -222,6 +224,48 @@ def test_anything_else_wakes_it(client, world, ann, days):
     assert "Ann Li" in client.get(at("inbox")).content.decode()
 
 
+# giving it to somebody
+
+
+def test_a_conversation_is_given_to_a_member_and_found_under_mine(client, client_for, mia, world, ann):
+    assert "Nothing is yours" in client_for(mia).get(at("inbox", query="?state=mine")).content.decode()
+    answer = client.post(at("thread_assign", ann.thread), {"to": str(mia.pk)})
+    assert answer.url == at("thread", ann.thread)
+    assert world.fresh(ann.thread).assigned_to_id == mia.pk
+    assert "Ann Li" in client_for(mia).get(at("inbox", query="?state=mine")).content.decode()
+    assert "Ann Li" not in client.get(at("inbox", query="?state=mine")).content.decode()
+    client.post(at("thread_assign", ann.thread), {"to": ""})
+    assert world.fresh(ann.thread).assigned_to_id is None
+
+
+@pytest.mark.parametrize("who", ["bob", "charlie", "nonsense"])
+def test_it_is_given_to_nobody_who_may_not_answer(client, request, world, ann, bob, charlie, who):
+    to = "x" if who == "nonsense" else str(request.getfixturevalue(who).pk)
+    answer = client.post(at("thread_assign", ann.thread), {"to": to})
+    assert answer.status_code == 422
+    assert "Choose a member" in answer.content.decode()
+    assert world.fresh(ann.thread).assigned_to_id is None
+
+
+def test_the_service_refuses_a_viewer_too(world, ann, bob):
+    with world.context(), pytest.raises(DomainError, match="may not answer"):
+        threads.assign_thread(thread=ann.thread, to=bob)
+
+
+# parts that refresh by themselves
+
+
+def test_the_list_and_the_conversation_refresh_alone_and_read_nothing(client, world, ann):
+    page = client.get(at("inbox", query="?kind=interested")).content.decode()
+    assert f'hx-get="{at("inbox")}?kind=interested"' in page
+    for part, shown in (("inbox-list", "data-list"), ("turns", "msg-in")):
+        poll = client.get(at("thread", ann.thread), headers={"HX-Request": "true", "HX-Target": part})
+        text = poll.content.decode()
+        assert shown in text
+        assert 'id="inbox"' not in text
+    assert world.fresh(ann.thread).unread
+
+
 # correcting a class
 
 
@@ -309,6 +353,7 @@ def test_strangers_find_nothing(client_for, charlie, other_org, ann):
         ("thread_state", ann.thread),
         ("thread_unread", ann.thread),
         ("thread_snooze", ann.thread),
+        ("thread_assign", ann.thread),
         ("inbound_classify", ann.inbound),
     ):
         assert_only_for_members(client_for, at(name, row), charlie=charlie, method="post")
@@ -320,6 +365,7 @@ def test_viewers_may_not_act_and_the_wrong_method_is_refused(client_for, client,
         ("thread_state", ann.thread),
         ("thread_unread", ann.thread),
         ("thread_snooze", ann.thread),
+        ("thread_assign", ann.thread),
         ("inbound_classify", ann.inbound),
     ):
         assert_viewers_may_not(client_for, at(name, row), bob=bob)

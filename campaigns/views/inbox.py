@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET, require_POST
 
@@ -20,18 +21,29 @@ from campaigns.services import inbound as inbounds
 from campaigns.services import threads
 from campaigns.windows import zone_of
 from leadpilot.lib import clock
+from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import get_or_404, member_required, role_required
+from leadpilot.orgs.models import Membership, Role, User
 from leadpilot.orgs.requests import OrgRequest
 
 TEMPLATE = "campaigns/inbox.html"
 PAGE = 30
-STATES = (("open", "Open"), ("unread", "Unread"), ("snoozed", "Snoozed"), ("closed", "Closed"))
+PARTS = {"inbox-list": "list", "turns": "turns"}  # the element that refreshes: its fragment
+STATES = (
+    ("open", "Open"),
+    ("mine", "Mine"),
+    ("unread", "Unread"),
+    ("snoozed", "Snoozed"),
+    ("closed", "Closed"),
+)
 NAPS = (("1", "Until tomorrow, 9:00"), ("3", "For three days"), ("7", "For a week"))
 
 
 def _thread(request: OrgRequest, pk: UUID) -> Thread:
-    return get_or_404(Thread.objects.for_org(request.org).select_related("lead", "mailbox", "campaign"), pk)
+    return get_or_404(
+        Thread.objects.for_org(request.org).select_related("lead", "mailbox", "campaign", "assigned_to"), pk
+    )
 
 
 @member_required
@@ -46,14 +58,20 @@ def inbox(request: OrgRequest) -> HttpResponse:
 def thread(request: OrgRequest, pk: UUID) -> HttpResponse:
     """One conversation; a member who opens it has read it."""
     chosen = _thread(request, pk)
-    if chosen.unread and request.membership.may("member"):
+    if chosen.unread and request.membership.may("member") and not _part(request):
         threads.mark_read(thread=chosen)
     return _page(request, chosen)
 
 
+def _part(request: OrgRequest) -> str:
+    """Which part of the page refreshes by itself: nobody opened anything then."""
+    target = request.htmx.target if request.htmx else None
+    return PARTS.get(target or "", "")
+
+
 def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status: int = 200) -> HttpResponse:
     org, asked = request.org, _asked(request)
-    found = listings.thread_list(org, **asked)
+    found = listings.thread_list(org, user=request.user, **asked)
     context: dict[str, Any] = {
         "page": Paginator(found, PAGE).get_page(request.GET.get("page")),
         "asked": asked,
@@ -65,6 +83,8 @@ def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status
         "naps": NAPS,
         "is_asleep": bool(chosen and chosen.snoozed_until and chosen.snoozed_until > clock.now()),
         "may_act": request.membership.may("member"),
+        "here": _here(chosen),
+        "query": request.GET.urlencode() if request.method == "GET" else "",
     }
     if chosen is not None:
         enrollment, steps = listings.lead_steps(chosen.lead)
@@ -72,8 +92,20 @@ def _page(request: OrgRequest, chosen: Thread | None, *, error: str = "", status
             "turns": listings.conversation(chosen),
             "enrollment": enrollment,
             "steps": steps,
+            "members": _members(request),
         }
-    return render_page(request, TEMPLATE, context, fragment="split", status=status)
+    return render_page(request, TEMPLATE, context, fragment=_part(request) or "split", status=status)
+
+
+def _here(chosen: Thread | None) -> str:
+    """Where the page's parts refresh from: not the request's own address, which may be where something was posted."""
+    return reverse("campaigns:thread", args=[chosen.pk]) if chosen else reverse("campaigns:inbox")
+
+
+def _members(request: OrgRequest) -> list[User]:
+    """Who may be given a conversation."""
+    rows = Membership.objects.filter(org=request.org).exclude(role=Role.VIEWER).select_related("user")
+    return sorted((row.user for row in rows), key=lambda user: user.display_name.lower())
 
 
 def _asked(request: OrgRequest) -> dict[str, str]:
@@ -125,6 +157,22 @@ def thread_unread(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Mark a conversation as new again and go back to the list."""
     threads.mark_unread(thread=_thread(request, pk))
     return redirect("campaigns:inbox")
+
+
+@role_required("member")
+@require_POST
+def thread_assign(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Give a conversation to a member (`to`, a user's id), or to nobody when it is empty."""
+    chosen, to = _thread(request, pk), request.POST.get("to", "")
+    user = next((member for member in _members(request) if str(member.pk) == to), None)
+    if to and user is None:
+        return _page(request, chosen, error="Choose a member of your organization.", status=422)
+    try:
+        threads.assign_thread(thread=chosen, to=user)
+    except DomainError as error:
+        return _page(request, chosen, error=str(error), status=422)
+    messages.success(request, f"Given to {user.display_name}." if user else "It belongs to nobody now.")
+    return redirect("campaigns:thread", pk=pk)
 
 
 @role_required("member")

@@ -7,10 +7,17 @@ function normal(html) {
   return html.replace(/name="csrfmiddlewaretoken" value="[^"]*"/g, "").replace(/\s+/g, " ");
 }
 
+// Something typed and not sent yet, or a form somebody opened ([data-hold]): a refresh would take it away.
+function isHeld(part) {
+  if (part.querySelector("[data-hold]")) return true;
+  return [...part.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue);
+}
+
 function isBusy(part) {
   const active = document.activeElement;
   if (part.contains(active) && active.matches("input:not([type=checkbox]), textarea, select")) return true;
   if (part.querySelector("details.menu[open], dialog[open], .htmx-request")) return true;
+  if (isHeld(part)) return true;
   const selection = document.getSelection();
   return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
 }

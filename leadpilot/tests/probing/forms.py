@@ -46,6 +46,10 @@ _DECISION = {"version": "1", "reason": "No."}
 _SETTINGS = {"name": "Okapi", "time_zone": "UTC", "postal_address": "1 Road", "max_emails_per_day": "5"}
 
 FORMS: dict[str, dict[str, Any]] = {
+    "agent:answer_approve": _DECISION,
+    "agent:answer_edit": {"version": "1", "subject": "Hello", "body": "Hello there."},
+    "agent:answer_reject": _DECISION,
+    "agent:answer_write": {"body": "Hello there."},
     "agent:approval_approve": _DECISION,
     "agent:approval_reject": _DECISION,
     "agent:approval_edit": {"version": "1", "subject": "Hello", "body": "Hello there."},

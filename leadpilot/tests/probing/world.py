@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 
-from agent.models import Agent, AgentLog, AgentTask, Decision
+from agent.models import Agent, AgentLog, AgentTask, Decision, Draft
 from agent.services import control
 from agent.tests import world as agents
 from campaigns.models import InboundMessage, Mailbox, Message, MessageEvent, Quota, SendAttempt, Thread
@@ -189,12 +189,22 @@ def _agent(world: Furnished, made: dict[str, Any]) -> dict[str, Any]:
         message_body=text["body"],
         content_hash=approved,
     )
+    answer = Draft.objects.create(
+        org=org,
+        lead=made["lead"],
+        in_reply_to=made["inbound"],
+        status="pending_approval",
+        subject=text["subject"],
+        message_body=text["body"],
+        content_hash=approved,
+    )
     task = AgentTask.objects.create(org=org, task_type="enrich_lead", lead=made["free_lead"], agent=crew)
     known = {"org": org, "lead": made["lead"]}
     return {
         "config": config,
         "agent": crew,
         "draft": draft,
+        "answer": answer,
         "task": task,
         "log": AgentLog.objects.create(**known, log_type="action", message=f"Did {word}", task=task),
         "decision": Decision.objects.create(**known, action="send_message", outcome="ask", draft=draft),
