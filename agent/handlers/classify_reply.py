@@ -6,7 +6,7 @@ from typing import Any
 
 from agent import reading
 from agent.engine import ClaimedTask, handles, hold
-from agent.handlers.common import inbound_of
+from agent.handlers.common import inbound_id, inbound_of
 from agent.handlers.replies import HANDLED, act_on
 from agent.llm import metered
 from agent.models import AgentLog, LogType, TaskType
@@ -19,11 +19,8 @@ from campaigns.services import inbound as inbox
 
 def reading_failed(task: ClaimedTask, message: str) -> None:
     """Nobody could read it: it stays for a person, and is not tried for ever."""
-    found = (
-        InboundMessage.objects.for_org(task.org_id)
-        .filter(pk=task.inbox_message_id, classification="")
-        .first()
-    )
+    unread = InboundMessage.objects.for_org(task.org_id).filter(classification="")
+    found = unread.filter(pk=task.inbox_message_id).first() if task.inbox_message_id else None
     if found is not None:
         inbox.record_classification(
             inbound=found,
@@ -58,7 +55,7 @@ def classify_reply(task: ClaimedTask) -> dict[str, Any]:
 
 def _record(task: ClaimedTask, read: reading.Reading) -> None:
     """Write the reading down, unless a person said meanwhile what the mail means."""
-    unread = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id, classification="")
+    unread = InboundMessage.objects.for_org(task.org_id).filter(pk=inbound_id(task), classification="")
     found: InboundMessage | None = unread.select_for_update(of=("self",)).first()
     if found is None:
         return
@@ -76,13 +73,13 @@ def _record(task: ClaimedTask, read: reading.Reading) -> None:
 
 def _lock(task: ClaimedTask) -> None:
     """Keep a person from correcting the class while it is acted on: the correction comes after, and prevails."""
-    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id)
+    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=inbound_id(task))
     mail.select_for_update(no_key=True).values_list("pk").first()
 
 
 def _acted_on(found: InboundMessage) -> bool:
     """A worker that died after acting left this line, in the same transaction."""
-    lines = AgentLog.objects.for_org(found.org_id).filter(lead_id=found.lead_id, action_type=HANDLED)
+    lines = AgentLog.objects.for_org(found.org_id).filter(lead=found.lead, action_type=HANDLED)
     return lines.filter(details__inbound=str(found.pk)).exists()
 
 

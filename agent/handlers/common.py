@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from agent.engine import ClaimedTask, TaskFailed, TaskLater, TaskNeedsApproval
 from agent.gate import STOPPED_CODES
@@ -27,13 +28,20 @@ def lead_of(task: ClaimedTask) -> Lead:
     return Lead.objects.for_org(task.org_id).select_related("org", "company_profile").get(pk=task.lead_id)
 
 
+def inbound_id(task: ClaimedTask) -> UUID:
+    """The mail a task is about. Raises TaskFailed when it is gone."""
+    if task.inbox_message_id is None:
+        raise TaskFailed("The mail is not there any more.")
+    return task.inbox_message_id
+
+
 def inbound_of(task: ClaimedTask) -> InboundMessage:
     """The mail a task is about, with all that readers and writers look at. Raises TaskFailed when it is gone."""
     related = ("org", "lead__company_profile", "thread", "mailbox", "message__enrollment")
     found: InboundMessage | None = (
         InboundMessage.objects.for_org(task.org_id)
         .select_related(*related)
-        .filter(pk=task.inbox_message_id)
+        .filter(pk=inbound_id(task))
         .first()
     )
     if found is None:

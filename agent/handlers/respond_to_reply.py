@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.engine import ClaimedTask, TaskLater, handles, hold
-from agent.handlers.common import inbound_of, row_of
+from agent.handlers.common import inbound_id, inbound_of, row_of
 from agent.handlers.settle_draft import settle_draft
 from agent.llm import metered
 from agent.models import Draft, DraftStatus, LogType, TaskType
@@ -15,7 +15,7 @@ from agent.services.usage import record_usage
 from agent.writers import AnswerBrief, Brief, brief_for, lead_values, sender_values, write_answer, writer_name
 from campaigns.models import Enrollment, InboundMessage
 from leadpilot.lib import clock
-from leads.models import CLOSED_STATUSES
+from leads.models import CLOSED_STATUSES, Lead
 
 
 @handles(TaskType.RESPOND_TO_REPLY)
@@ -28,7 +28,7 @@ def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
         if found.lead.status in CLOSED_STATUSES:
             return {"skipped": f"{found.lead.name} is {found.lead.get_status_display().lower()}."}
         draft = _living(found)
-        brief = None if draft else _brief(found)
+        brief = None if draft else _brief(found, found.lead)
     if brief is not None:
         with metered() as spent:
             written = write_answer(brief)
@@ -46,7 +46,7 @@ def respond_to_reply(task: ClaimedTask) -> dict[str, Any]:
 
 def _as_it_was_read(task: ClaimedTask, before: InboundMessage) -> InboundMessage:
     """The mail, locked; raises TaskLater when a person corrected its class while the answer was written."""
-    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=task.inbox_message_id)
+    mail = InboundMessage.objects.for_org(task.org_id).filter(pk=inbound_id(task))
     mail.select_for_update(no_key=True).values_list("pk").first()
     found = inbound_of(task)
     if found.classified_at != before.classified_at:
@@ -60,10 +60,10 @@ def _living(found: InboundMessage) -> Draft | None:
     return answers.select_related("org", "lead", "in_reply_to", "campaign").first()
 
 
-def _brief(found: InboundMessage) -> AnswerBrief:
+def _brief(found: InboundMessage, lead: Lead) -> AnswerBrief:
     enrollment = (
         Enrollment.objects.for_org(found.org_id)
-        .filter(lead=found.lead)
+        .filter(lead=lead)
         .select_related("org", "lead__company_profile", "campaign", "mailbox")
         .order_by("-enrolled_at")
         .first()
@@ -72,7 +72,7 @@ def _brief(found: InboundMessage) -> AnswerBrief:
         brief = brief_for(enrollment)
     else:
         sender = sender_values(found.org, found.mailbox)
-        brief = Brief(lead_values(found.lead), {}, (), (), sender, {})
+        brief = Brief(lead_values(lead), {}, (), (), sender, {})
     return AnswerBrief(
         brief=brief,
         classification=found.classification,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -30,6 +31,15 @@ def test_healthz_answers_without_a_database(client: Client) -> None:
     answer = client.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_probes_from_inside_are_not_sent_to_https(client: Client, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code in (200, 503)
+    assert client.get("/healthz/more")["Location"].startswith("https://")
+    assert client.get("/")["Location"].startswith("https://")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -51,6 +51,8 @@ def release_due(*, org: Organization, limit: int = 200) -> int:
 
 def is_due(message: Message, now: datetime) -> bool:
     """Whether it is its step's turn in a sequence and a campaign that run."""
+    if message.enrollment_id is None or message.email_sequence is None:
+        return False
     return (
         Enrollment.objects.for_org(message.org_id)
         .filter(

@@ -109,7 +109,8 @@ def _spool(spool: IO[str], problem: Problem) -> None:
 
 def _culprit(field: str, options: dict[str, Any]) -> str:
     """What was given for this option."""
-    return {"org": options["org"], "map": ", ".join(options["map"])}.get(field, str(options["file"]))
+    given = {"org": options["org"], "map": ", ".join(options["map"])}
+    return str(given.get(field, options["file"]))
 
 
 def _pair(text: str) -> tuple[str, str]:
