@@ -14,6 +14,7 @@ from django.core.validators import URLValidator, validate_email
 from agent.models import AgentConfig, TaskType
 from campaigns.windows import WEEKDAYS
 from leadpilot.lib.errors import DomainError
+from leads.qualification import FIELD_WEIGHTS
 
 NUMBERS = {  # least and most
     "max_leads_per_day": (0, 10_000),
@@ -141,6 +142,8 @@ def _weights(name: str, value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise _refuse(name, value, "give a weight for each field")
     for field, weight in value.items():
+        if field not in FIELD_WEIGHTS:
+            raise _refuse(name, field, f"choose from {', '.join(FIELD_WEIGHTS)}")
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not 0 <= weight <= 100:
             raise _refuse(name, f"{field}: {weight}", "give each field a weight from 0 to 100")

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from agent import llm
 from agent.forms import ConfigForm
 from agent.models import Agent, AgentLog, AgentTask, LogType, TaskStatus
+from agent.score_form import WeightsForm
 from agent.services import control
 from agent.status import agent_status
 from leadpilot.lib.errors import DomainError
@@ -34,7 +35,7 @@ def control_center(request: OrgRequest) -> HttpResponse:
     if request.method == "POST":
         return _save(request)
     form = ConfigForm(instance=control.config_for(request.org))
-    return _page(request, form)
+    return page(request, form)
 
 
 @role_required("admin")
@@ -48,16 +49,21 @@ def _save(request: OrgRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
     if form.errors:
-        return _page(request, form, status=422)
+        return page(request, form, status=422)
     messages.success(request, "Settings saved. They hold from the next action on.")
     return redirect("agent:control_center")
 
 
-def _page(request: OrgRequest, form: ConfigForm, status: int = 200) -> HttpResponse:
+def page(
+    request: OrgRequest, form: ConfigForm, *, weights: WeightsForm | None = None, status: int = 200
+) -> HttpResponse:
+    """The control center with these forms, as they were typed or as they are in force."""
     org = request.org
+    config = control.config_for(org)
     context = {
         "form": form,
-        "config": control.config_for(org),
+        "config": config,
+        "weights": weights or WeightsForm(config=config),
         "crew": Agent.objects.for_org(org).order_by("created_at", "id"),
         "writer": llm.model_name() if llm.is_configured() else "",
         "may_change": request.membership.may("admin"),
