@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from agent.models import Draft, DraftStatus
 from agent.services import drafts
-from campaigns.models import EnrollmentStatus, InboundMessage, Message, MessageStatus
+from campaigns.models import EnrollmentStatus, InboundMessage, Message, MessageStatus, SequenceStep
 from leadpilot.lib import clock
 from leadpilot.orgs.models import Organization
 from leads.models import CLOSED_STATUSES, Lead
 
+STEP_REMOVED = "Its step was taken out of the campaign."
 GONE = (MessageStatus.CANCELLED, MessageStatus.REFUSED, MessageStatus.NOT_SENT)
 
 
 def settle_drafts(org: Organization) -> int:
     """Mark drafts sent or withdrawn by what became of their messages and leads; returns how many moved."""
-    return _mark_sent(org) + _mark_gone(org) + _withdraw_overtaken(org)
+    return _mark_sent(org) + _mark_gone(org) + _withdraw_removed(org) + _withdraw_overtaken(org)
 
 
 def _mark_sent(org: Organization) -> int:
@@ -31,6 +32,21 @@ def _mark_gone(org: Organization) -> int:
         "status_reason"
     )[:1]
     return dead.update(status=DraftStatus.WITHDRAWN, withdrawn_reason=Subquery(why), updated_at=clock.now())
+
+
+def _withdraw_removed(org: Organization) -> int:
+    """What waits for approval although its step was taken out of the campaign."""
+    step = SequenceStep.objects.filter(
+        org_id=OuterRef("org_id"), campaign=OuterRef("campaign"), number=OuterRef("step_number")
+    )
+    waiting = Draft.objects.for_org(org).filter(
+        status__in=[DraftStatus.DRAFT, DraftStatus.PENDING_APPROVAL], enrollment__isnull=False
+    )
+    return waiting.exclude(Exists(step)).update(
+        status=DraftStatus.WITHDRAWN,
+        withdrawn_reason=STEP_REMOVED,
+        updated_at=clock.now(),
+    )
 
 
 def _withdraw_overtaken(org: Organization) -> int:

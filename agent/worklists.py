@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from agent import gate, limits
+from agent.bookkeeping import STEP_REMOVED
 from agent.engine import submit_many
 from agent.engine.queue import OPEN_STATUSES
 from agent.models import (
@@ -29,6 +30,7 @@ from campaigns.models import (
     Enrollment,
     EnrollmentStatus,
     InboundMessage,
+    SequenceStep,
 )
 from campaigns.services import enrollment as enrollments
 from leadpilot.lib import clock
@@ -171,7 +173,8 @@ def _could_not_enroll(org: Organization, campaign: Campaign, message: str) -> No
 
 
 def find_sequences(org: Organization, config: AgentConfig, most: int) -> int:
-    """Enrolled leads whose mails are not written, or written and not yet put to the gate."""
+    """Enrolled leads whose mails are not written, or written and not yet put to the gate, or who lack a step that
+    was added later."""
     drafts = Draft.objects.filter(org_id=OuterRef("org_id"), enrollment=OuterRef("pk"))
     open_task = _tasks(
         TaskType.GENERATE_SEQUENCE,
@@ -183,7 +186,7 @@ def find_sequences(org: Organization, config: AgentConfig, most: int) -> int:
         Enrollment.objects.for_org(org)
         .filter(status=EnrollmentStatus.ACTIVE, campaign__status=CampaignStatus.ACTIVE)
         .exclude(lead__status__in=[LeadStatus.NEW, LeadStatus.RESEARCHING, *CLOSED_STATUSES])
-        .exclude(Exists(drafts.exclude(status=DraftStatus.DRAFT)))
+        .filter(~Exists(drafts.exclude(status=DraftStatus.DRAFT)) | Exists(_step_not_written()))
         .exclude(open_task)
         .order_by("enrolled_at")[:most]
     )
@@ -199,6 +202,19 @@ def find_sequences(org: Organization, config: AgentConfig, most: int) -> int:
         for enrollment in waiting
     ]
     return _submit(org, tasks)
+
+
+def _step_not_written() -> QuerySet[SequenceStep]:
+    """Steps an enrolment has before it of which no draft was ever made."""
+    written = Draft.objects.filter(
+        org_id=OuterRef("org_id"), enrollment=OuterRef(OuterRef("pk")), step_number=OuterRef("number")
+    ).exclude(withdrawn_reason=STEP_REMOVED)
+    return SequenceStep.objects.filter(
+        org_id=OuterRef("org_id"),
+        campaign=OuterRef("campaign"),
+        channel="email",
+        number__gte=OuterRef("next_step"),
+    ).exclude(Exists(written))
 
 
 def _submit(org: Organization, tasks: list[AgentTask]) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agent import gate
+from agent.bookkeeping import STEP_REMOVED
 from agent.engine import ClaimedTask, handles, hold
 from agent.handlers.common import may, row_of
 from agent.handlers.settle_draft import settle_draft
@@ -13,7 +15,8 @@ from agent.models import Draft, DraftStatus, LogType, TaskType
 from agent.services import drafts
 from agent.services.log import log
 from agent.services.usage import record_usage
-from agent.writers import brief_for, write_sequence, writer_name
+from agent.writers import Brief, Written, brief_for, write_sequence, writer_name
+from agent.writers.offline import MAX_SUBJECT, clip
 from campaigns.models import CampaignStatus, Enrollment, EnrollmentStatus
 from campaigns.services import enrollment as enrollments
 
@@ -32,13 +35,12 @@ def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
         enrollment = _enrollment(task)
         if enrollment is None:
             return {"skipped": "The lead is in no active campaign any more."}
-        written_steps = list(_drafts(enrollment).values_list("step_number", flat=True))
-        if not written_steps:
+        brief = _brief_of_missing(enrollment)
+        if brief.steps:
             verdict = gate.propose(
                 org=enrollment.org, action="write_sequence", lead=enrollment.lead, task=row_of(task)
             )
-            brief = brief_for(enrollment)
-    if not written_steps:
+    if brief.steps:
         if not may(verdict):
             return {"denied": [reason.text for reason in verdict.reasons]}
         with metered() as spent:
@@ -46,7 +48,10 @@ def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
         with hold(task):
             record_usage(org_id=task.org_id, lead_id=task.lead_id, spent=spent)
             made = drafts.create_sequence(
-                org=enrollment.org, enrollment=enrollment, written=written, task=row_of(task)
+                org=enrollment.org,
+                enrollment=enrollment,
+                written=_as_follow_ups(written, enrollment),
+                task=row_of(task),
             )
             _log(task, enrollment, made, written.model, written.notes)
     return {"drafts": _settle(task, enrollment)}
@@ -61,6 +66,27 @@ def _enrollment(task: ClaimedTask) -> Enrollment | None:
         .filter(campaign__status=CampaignStatus.ACTIVE)
         .select_related("org", "lead__company_profile", "campaign", "mailbox")
         .first()
+    )
+
+
+def _brief_of_missing(enrollment: Enrollment) -> Brief:
+    """The brief of the steps of which no draft was ever made: all at first, later those that were added."""
+    made = _drafts(enrollment).exclude(withdrawn_reason=STEP_REMOVED)
+    written = set(made.values_list("step_number", flat=True))
+    brief = brief_for(enrollment)
+    missing = (s for s in brief.steps if s.number not in written and s.number >= enrollment.next_step)
+    return replace(brief, steps=tuple(missing))
+
+
+def _as_follow_ups(written: Written, enrollment: Enrollment) -> Written:
+    """Mails that are written later keep the thread's subject."""
+    first = _drafts(enrollment).filter(step_number=1).order_by("-created_at").first()
+    if first is None:
+        return written
+    subject = clip(f"Re: {first.subject}", MAX_SUBJECT)
+    return replace(
+        written,
+        mails=tuple(replace(m, subject=subject) if m.step > 1 else m for m in written.mails),
     )
 
 

@@ -102,7 +102,7 @@ class TestGenerateSequence:
         assert set(Draft.objects.for_org(running).values_list("pk", flat=True)) == before
 
     def test_after_a_crash_between_writing_and_asking_it_goes_on(self, running: Any) -> None:
-        enrollment = make_enrollment(running)
+        enrollment = make_enrollment(running, campaign=make_campaign(running, steps=1))
         draft = make_draft(enrollment, 1, status=DraftStatus.DRAFT)
         task = self.write(enrollment)
         draft.refresh_from_db()

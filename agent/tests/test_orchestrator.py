@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent import orchestrator
-from agent.bookkeeping import settle_drafts
+from agent import engine, orchestrator
+from agent.bookkeeping import STEP_REMOVED, settle_drafts
 from agent.models import AgentConfig, AgentLog, AgentTask, Decision, Draft, DraftStatus, TaskStatus, TaskType
 from agent.services import control
 from agent.services.drafts import approve_draft
@@ -23,6 +23,7 @@ from agent.tests.world import (
 from agent.wiring import read_soon
 from campaigns.models import Enrollment, EnrollmentStatus, Message, StopReason
 from campaigns.services import enrollment as enrollments
+from campaigns.services import steps
 from leadpilot.lib import clock
 from leads.models import Lead, LeadStatus
 from leads.services.suppression import suppress
@@ -146,7 +147,8 @@ def test_drafts_that_were_not_put_to_the_gate_are_finished(running: Any) -> None
 
 
 def test_written_sequences_are_not_written_again(running: Any) -> None:
-    enrollment = make_enrollment(running, make_lead(running, status=LeadStatus.RESEARCHED))
+    campaign = make_campaign(running, steps=1)
+    enrollment = make_enrollment(running, make_lead(running, status=LeadStatus.RESEARCHED), campaign)
     make_draft(enrollment, status=DraftStatus.REJECTED)
     assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 0
 
@@ -295,3 +297,32 @@ class TestBookkeeping:
             "Charles Babbage": DraftStatus.WITHDRAWN,
             "Grace Hopper": DraftStatus.PENDING_APPROVAL,
         }
+
+
+class TestAStepThatIsAddedLater:
+    def test_it_is_written_for_leads_under_way(self, running: Any) -> None:
+        campaign = make_campaign(running, steps=1)
+        enrollment = make_enrollment(running, make_lead(running, status=LeadStatus.RESEARCHED), campaign)
+        first = make_draft(enrollment)
+        assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 0
+        steps.add_step(campaign=campaign)
+        assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 1
+        engine.drain(running.pk, seconds=20)
+        added = Draft.objects.for_org(running).exclude(pk=first.pk).get()
+        assert (added.step_number, added.subject) == (2, "Re: Step 1")
+        assert added.status == DraftStatus.PENDING_APPROVAL
+        assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 0
+
+    def test_taken_out_again_its_drafts_are_withdrawn_and_put_back_it_is_written_anew(
+        self, running: Any
+    ) -> None:
+        campaign = make_campaign(running, steps=2)
+        enrollment = make_enrollment(running, make_lead(running, status=LeadStatus.RESEARCHED), campaign)
+        make_draft(enrollment)
+        second = make_draft(enrollment, 2)
+        steps.remove_last_step(campaign=campaign)
+        assert settle_drafts(running) == 1
+        second.refresh_from_db()
+        assert (second.status, second.withdrawn_reason) == (DraftStatus.WITHDRAWN, STEP_REMOVED)
+        steps.add_step(campaign=campaign)
+        assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 1

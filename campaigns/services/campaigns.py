@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -13,80 +12,40 @@ from campaigns.models import (
     CampaignStatus,
     Enrollment,
     Mailbox,
-    MailboxStatus,
     Message,
-    SequenceStep,
     StopReason,
 )
 from campaigns.models.campaign import WEEKDAYS, CampaignMailbox
 from campaigns.services import enrollment as enrollments
 from campaigns.services import outbox
+from campaigns.services.preflight import NotReady, PreflightCheck, preflight
+from campaigns.services.steps import DEFAULT_STEPS, add_step, remove_last_step, set_steps, update_step
 from campaigns.services.transitions import lock_open
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import Organization, User
 from leadpilot.orgs.services import record
 
-# Seed 000, section 6.3; the delays are working days after the step before.
-DEFAULT_STEPS: tuple[dict[str, Any], ...] = (
-    {
-        "type": "introduction",
-        "tone": "professional_friendly",
-        "personalization_depth": "high",
-        "length": "short",
-        "delay_days": 0,
-    },
-    {
-        "type": "value_proposition",
-        "tone": "consultative",
-        "personalization_depth": "medium",
-        "length": "medium",
-        "delay_days": 3,
-    },
-    {
-        "type": "case_study",
-        "tone": "educational",
-        "personalization_depth": "medium",
-        "length": "medium",
-        "delay_days": 4,
-    },
-    {
-        "type": "soft_reminder",
-        "tone": "casual",
-        "personalization_depth": "low",
-        "length": "very_short",
-        "delay_days": 5,
-    },
-    {
-        "type": "breakup",
-        "tone": "understanding",
-        "personalization_depth": "low",
-        "length": "short",
-        "delay_days": 7,
-    },
-)
+__all__ = [
+    "DEFAULT_STEPS",
+    "NotReady",
+    "PreflightCheck",
+    "activate",
+    "add_step",
+    "archive",
+    "create_campaign",
+    "pause",
+    "preflight",
+    "remove_last_step",
+    "set_mailboxes",
+    "set_steps",
+    "update_campaign",
+    "update_step",
+]
 _FIELDS = {
     *("name", "description", "goal", "offer", "tone", "audience", "call_to_action", "kind", "approval_mode"),
     *("enroll_automatically", "window_days", "window_start", "window_end", "daily_cap", "scheduled_for"),
 }
-
-
-@dataclass(frozen=True)
-class PreflightCheck:
-    """One line of the list before activation; `blocks` means that the campaign cannot start without it."""
-
-    name: str
-    ok: bool
-    message: str
-    blocks: bool = True
-
-
-class NotReady(DomainError):
-    """A campaign that cannot be started; `checks` is its whole pre-flight list."""
-
-    def __init__(self, checks: list[PreflightCheck]) -> None:
-        super().__init__(" ".join(check.message for check in checks if not check.ok and check.blocks))
-        self.checks = checks
 
 
 @transaction.atomic
@@ -152,80 +111,6 @@ def set_mailboxes(*, campaign: Campaign, mailboxes: Iterable[Mailbox]) -> None:
     present = set(pool.values_list("mailbox_id", flat=True))
     for mailbox_id in wanted - present:
         CampaignMailbox.objects.create(org_id=campaign.org_id, campaign=campaign, mailbox_id=mailbox_id)
-
-
-@transaction.atomic
-def set_steps(*, campaign: Campaign, steps: Iterable[dict[str, Any]]) -> None:
-    """Replace the steps, one to five, numbered in their order. Raises DomainError for another number of them."""
-    found = list(steps)
-    if not 1 <= len(found) <= 5:
-        raise DomainError("A sequence has one to five steps.", field="steps")
-    rows = SequenceStep.objects.for_org(campaign.org_id).filter(campaign=campaign)
-    rows.filter(number__gt=len(found)).delete()
-    for number, step in enumerate(found, start=1):
-        rows.update_or_create(
-            org_id=campaign.org_id, campaign=campaign, number=number, defaults={**step, "number": number}
-        )
-
-
-@transaction.atomic
-def update_step(*, step: SequenceStep, by: User | None = None, **fields: Any) -> SequenceStep:
-    """Change one step. Drafts and messages that are written already stay as they are."""
-    for name, value in fields.items():
-        setattr(step, name, value)
-    step.save(update_fields=list(fields))
-    record(
-        org=step.org,
-        actor=by,
-        action="campaign.step_changed",
-        message=f"Step {step.number} of “{step.campaign}” was changed.",
-        subject=step.campaign,
-    )
-    return step
-
-
-def preflight(*, campaign: Campaign) -> list[PreflightCheck]:
-    """What has to be right before the first mail leaves (SPEC SQ-4), each with what to do about it."""
-    pool = Mailbox.objects.for_org(campaign.org_id).filter(pk__in=campaign.pool.values("mailbox_id"))
-    working = pool.filter(status=MailboxStatus.CONNECTED)
-    org = campaign.org
-    read = working.exclude(inbound_kind="none").exists()
-    return [
-        PreflightCheck(
-            "mailbox",
-            working.exists(),
-            "A connected mailbox." if working.exists() else "Add a connected mailbox to it.",
-        ),
-        PreflightCheck(
-            "answers",
-            read,
-            "Answers are read."
-            if read
-            else "No mailbox of it is read, so answers would not stop a sequence.",
-            blocks=False,
-        ),
-        PreflightCheck(
-            "postal_address",
-            bool(org.postal_address.strip()),
-            "Your postal address stands under each mail."
-            if org.postal_address.strip()
-            else "Enter your organization's postal address in the settings: the law asks for it under each mail.",
-        ),
-        PreflightCheck("unsubscribe", True, "Each mail has an unsubscribe link and header."),
-        PreflightCheck(
-            "steps",
-            campaign.steps.exists(),
-            "It has steps." if campaign.steps.exists() else "Give it at least one step.",
-        ),
-        PreflightCheck(
-            "offer",
-            bool((campaign.offer or org.offer).strip()),
-            "It says what you offer."
-            if (campaign.offer or org.offer).strip()
-            else "Say what you offer, so that mails can.",
-            blocks=False,
-        ),
-    ]
 
 
 @transaction.atomic

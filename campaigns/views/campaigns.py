@@ -16,6 +16,7 @@ from campaigns import listings
 from campaigns.forms import CampaignForm, StepForm
 from campaigns.models import Campaign, CampaignStatus, EnrollmentStatus, Mailbox, SequenceStep, StopReason
 from campaigns.services import campaigns as services
+from campaigns.services.steps import MOST_STEPS
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import get_or_404, member_required, role_required
@@ -79,7 +80,9 @@ def _detail(
         ]
         context["pool"] = campaign.pool.select_related("mailbox").order_by("mailbox__email")
     elif tab == "steps":
-        context |= {"steps": campaign.steps.all(), "step_form": step_form, "editing": step}
+        steps = list(campaign.steps.all())
+        context |= {"steps": steps, "step_form": step_form, "editing": step}
+        context |= {"may_add": len(steps) < MOST_STEPS, "may_remove": len(steps) > 1}
     else:
         context |= _leads(request, campaign)
     return render_page(request, "campaigns/campaign_detail.html", context, status=status)
@@ -188,6 +191,37 @@ def campaign_state(request: OrgRequest, pk: UUID, action: str) -> HttpResponse:
 
 
 @role_required("member")
+@require_POST
+def step_add(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """One more mail at the end of the sequence; it opens for its settings."""
+    campaign = _campaign(request, pk)
+    try:
+        step = services.add_step(campaign=campaign, by=request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+        return _to_steps(campaign)
+    messages.success(request, f"Step {step.number} added. Say what it should be.")
+    return redirect(f"{reverse('campaigns:step_edit', args=[step.pk])}#step-{step.number}")
+
+
+@role_required("member")
+@require_POST
+def step_remove(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Take the last mail off, if nobody got it or is about to."""
+    campaign = _campaign(request, pk)
+    try:
+        number = services.remove_last_step(campaign=campaign, by=request.user)
+        messages.success(request, f"Step {number} removed.")
+    except DomainError as error:
+        messages.error(request, str(error))
+    return _to_steps(campaign)
+
+
+def _to_steps(campaign: Campaign) -> HttpResponse:
+    return redirect(f"{reverse('campaigns:campaign_detail', args=[campaign.pk])}?tab=steps")
+
+
+@role_required("member")
 @require_http_methods(["GET", "POST"])
 def step_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Change one step of a campaign; drafts written already stay as they are."""
@@ -200,4 +234,4 @@ def step_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
         return _detail(request, campaign, step_form=form, step=step, status=422)
     services.update_step(step=step, by=request.user, **form.cleaned_data)
     messages.success(request, f"Step {step.number} saved.")
-    return redirect(f"{reverse('campaigns:campaign_detail', args=[campaign.pk])}?tab=steps")
+    return _to_steps(campaign)

@@ -18,6 +18,7 @@ from campaigns.models import (
     Message,
     MessageEvent,
     MessageStatus,
+    SequenceStep,
     Thread,
 )
 from campaigns.services.enrollment import RUNNING
@@ -60,6 +61,7 @@ def approve_message(
     _require_as_shown(lead, mailbox, subject, body, content_hash)
     if enrollment is not None and in_reply_to is None:
         _require_running(enrollment)
+        _require_step(enrollment, step_number)
     message = _new_message(
         org=org,
         lead=lead,
@@ -94,6 +96,13 @@ def _require_running(enrollment: Enrollment) -> None:
     rows = Enrollment.objects.for_org(enrollment.org_id).filter(pk=enrollment.pk, status__in=RUNNING)
     if not rows.select_for_update(no_key=True, skip_locked=True).values_list("pk").first():
         raise Conflict("The sequence ended, or is being changed just now; look at it again.")
+
+
+def _require_step(enrollment: Enrollment, number: int | None) -> None:
+    """The step has to be there still; `campaigns.services.steps` waits for the sequence that is held here."""
+    steps = SequenceStep.objects.for_org(enrollment.org_id).filter(campaign=enrollment.campaign_id)
+    if number is not None and not steps.filter(number=number).exists():
+        raise Conflict(f"Step {number} was taken out of the campaign.")
 
 
 def _new_message(*, org: Organization, lead: Lead, mailbox: Mailbox, **fields: Any) -> Message:
