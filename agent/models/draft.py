@@ -95,6 +95,11 @@ class Draft(TenantModel):
                 name="draft_pending",
             ),  # the approval queue
             models.Index(fields=["org", "lead", "-created_at"], name="draft_of_lead"),  # lead detail
+            models.Index(
+                fields=["org", "status"],
+                condition=models.Q(status__in=["draft", "pending_approval", "approved"]),
+                name="draft_open",
+            ),  # what bookkeeping may still move; the many that were sent are not looked at
         ]
 
     def __str__(self) -> str:
