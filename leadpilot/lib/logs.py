@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
@@ -91,6 +92,20 @@ class Redactor:
         return self.text(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
+class ClientErrors(logging.Filter):
+    """Makes Django's warnings of 4xx answers what they are, an information: somebody mistyped, or has to sign in."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._level = logging.getLevelNamesMapping()[level]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is still to be written."""
+        if 400 <= getattr(record, "status_code", 0) < 500:
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return record.levelno >= self._level
+
+
 def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, Any]:
     """Set structlog up and return Django's LOGGING: JSON lines, or a readable console. `known` are secrets to hide.
 
@@ -132,12 +147,14 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"leadpilot": formatter},
+        "filters": {"client_errors": {"()": ClientErrors, "level": level}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "leadpilot"}},
         "root": {"handlers": ["stderr"], "level": level},
         # These write headers and addresses with their queries at DEBUG and INFO.
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "django.request": {"level": level, "filters": ["client_errors"], "propagate": True},
             **{
                 name: {"level": "WARNING"}
                 for name in ("httpx2", "httpcore2", "httpx", "httpcore", "openai", "asyncio")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterable
@@ -11,6 +12,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 LOG_BYTES = 5_000_000
+# Answers such as 404 and 422 belong to ordinary use (leadpilot.lib.logs.ClientErrors); they would fill the screen.
+FILE_ONLY = re.compile(r"^\S+ \[info *\] .*\[django\.request\]")
 _screen = threading.Lock()
 
 
@@ -43,10 +46,11 @@ class Log:
         self.handler.emit(logging.LogRecord(self.name, logging.INFO, "", 0, text, None, None))
 
     def follow(self, lines: Iterable[bytes]) -> None:
-        """Pass on all lines until the writer is gone."""
+        """Pass on all lines until the writer is gone: to the file, and to the screen what belongs there."""
         for raw in lines:
             text = raw.decode("utf-8", errors="replace").rstrip()
             if text:
                 self.write(text)
-                say(text, self.name)
+                if not FILE_ONLY.match(text):
+                    say(text, self.name)
         self.handler.close()

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import structlog
+from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils.log import log_response
 
 from leadpilot.lib import encryption
-from leadpilot.lib.logs import HIDDEN, Redactor, configure
+from leadpilot.lib.logs import HIDDEN, ClientErrors, Redactor, configure
 
 KNOWN = "a-secret-that-looks-like-nothing"
 
@@ -51,6 +53,22 @@ def test_the_standard_library_takes_the_same_way(log: Any) -> None:
     (line,) = log()
     assert line["event"] == "Not Found: /x"
     assert line["status_code"] == 404
+
+
+@pytest.mark.parametrize(("status", "level"), [(404, "info"), (422, "info"), (500, "error"), (503, "error")])
+def test_what_people_mistype_is_no_warning_and_what_we_break_is_an_error(
+    log: Any, status: int, level: str
+) -> None:
+    log_response("%s", "answer", response=HttpResponse(status=status), request=RequestFactory().get("/x"))
+    (line,) = log()
+    assert (line["level"], line["logger"], line["status_code"]) == (level, "django.request", status)
+
+
+def test_mistakes_of_people_are_left_out_where_only_warnings_are_wanted() -> None:
+    record = logging.makeLogRecord({"levelno": logging.WARNING, "levelname": "WARNING", "status_code": 404})
+    assert not ClientErrors("WARNING").filter(record)
+    record = logging.makeLogRecord({"levelno": logging.ERROR, "levelname": "ERROR", "status_code": 500})
+    assert ClientErrors("WARNING").filter(record)
 
 
 def test_lines_below_the_level_are_left_out(log: Any) -> None:
