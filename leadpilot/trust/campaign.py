@@ -23,13 +23,12 @@ from leadpilot.trust.ledgerbook import Ledgerbook
 from leadpilot.trust.workers import Workers
 
 WORKERS = 3  # in each cluster
-BACKLOG = 30  # messages that wait, so that every fault finds some
+BACKLOG = 70  # messages that wait, so that every fault finds some
 EVERY = 0.45  # seconds between two faults, when the world can keep up
-MOST_WAITING = 10  # faults lying in wait before the next one is held back
+MOST_WAITING = 12  # faults lying in wait before the next one is held back
 HOLD_BACK = 6.0  # seconds, at most
 LAST = 25.0  # seconds for what lies in wait after the last fault
 REST = 150.0  # seconds for everything to be sent and settled at the end
-SLOW = 5.8  # seconds of a trap's slow answer
 
 
 @dataclass
@@ -171,10 +170,15 @@ def _should_wait(there: World, since: float) -> bool:
 def _act(there: World, act: plan.Act) -> None:
     """With a trap: the next conversation is slowed down first, and the act waits until it has begun."""
     if act.trap == "commit":
-        rule = {"action": "delay", "pattern": "campaigns_sendattempt", "seconds": SLOW, "forward": True}
+        rule = {
+            "action": "delay",
+            "pattern": "campaigns_sendattempt",
+            "seconds": plan.SLOWEST,
+            "forward": True,
+        }
         there.proxy.ask(do="rule", id=-1, line="postgres", **rule)
     elif act.trap:
-        there.oracle.ask(do="plan", verb=act.trap, delay=SLOW, id=-1)
+        there.oracle.ask(do="plan", verb=act.trap, delay=plan.SLOWEST, id=-1)
     if act.trap:
         time.sleep(0.5)
     there.people.perform(act)

@@ -38,8 +38,8 @@ PACE = {
     "tick": 1,
     "watch": 0.5,
     "watch_grace": 1,
-    "sweep": 1.5,
-    "poll": 3,
+    "sweep": 1,
+    "poll": 5,
     "settle": 3,
     "slack": 0.2,
 }

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
+from agent.models import AgentConfig
+from agent.services import control
 from campaigns.models import Campaign, InboundKind, Mailbox, Message
 from campaigns.rendering import content_hash
 from campaigns.services import campaigns as campaign_service
@@ -19,7 +21,8 @@ from leadpilot.orgs.services import create_organization
 from leadpilot.orgs.tenancy import org_context
 from leads.models import Lead
 
-MAILBOXES, CAMPAIGNS = 8, 3
+MAILBOXES, CAMPAIGNS = 14, 3
+MANY = 100_000  # of anything a day
 PASSWORD = "trust-only"  # noqa: S105 - opens nothing but the oracle
 WAITING = ("queued", "deferred", "claimed", "sending")
 _DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -116,6 +119,10 @@ def populate(*, smtp_port: int, imap_port: int, zone: str) -> Population:
     )
     people = Population(org, owner)
     with org_context(org.pk):
+        control.config_for(org)
+        AgentConfig.objects.for_org(org).update(
+            max_messages_per_day=MANY
+        )  # more than the settings' page lets one
         people.mailboxes = [_mailbox(org, n, smtp_port, imap_port) for n in range(1, MAILBOXES + 1)]
         people.campaigns = [_campaign(org, n, people.mailboxes) for n in range(1, CAMPAIGNS + 1)]
     return people
@@ -139,7 +146,7 @@ def _mailbox(org: Organization, number: int, smtp_port: int, imap_port: int) -> 
         imap_port=imap_port or 993,
         imap_security="none",
         imap_username=address(number),
-        daily_cap=100_000,
+        daily_cap=MANY,
         min_spacing_seconds=1 if number == 1 else 0,
     )
 
@@ -153,6 +160,6 @@ def _campaign(org: Organization, number: int, mailboxes: list[Mailbox]) -> Campa
         window_days=_DAYS,
         window_start=time(0),
         window_end=time(23, 59, 59),
-        daily_cap=100_000,
+        daily_cap=MANY,
     )
     return campaign_service.activate(campaign=campaign)

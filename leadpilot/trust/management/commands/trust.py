@@ -52,20 +52,20 @@ class Command(BaseCommand):
         self.stdout.write(f"evidence is kept in {folder}")
         asked = [f"--{name}={options[name]}" for name in ("faults", "seed")]
         with ground.private_ground(folder) as environment:
-            code = subprocess.run(
-                [
-                    sys.executable,
-                    str(ROOT / "manage.py"),
-                    "trust",
-                    "ledger",
-                    "--inside",
-                    f"--folder={folder}",
-                    *asked,
-                ],
-                env=environment,
-                cwd=ROOT,
-                check=False,
-            ).returncode
+            inner = [
+                sys.executable,
+                str(ROOT / "manage.py"),
+                "trust",
+                "ledger",
+                "--inside",
+                f"--folder={folder}",
+            ]
+            process = subprocess.Popen([*inner, *asked], env=environment, cwd=ROOT)
+            try:
+                code = process.wait()
+            finally:  # whoever stops us stops it, too, in good order
+                process.terminate()
+                process.wait()
         sys.exit(code)
 
     def _run(self, folder: Path, seed: int, faults: int) -> None:

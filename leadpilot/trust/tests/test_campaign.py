@@ -1,0 +1,126 @@
+"""The whole fault campaign in a short form, as a command; and what its report looks like when a promise is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadpilot.lib.processes import Process
+from leadpilot.run import state
+from leadpilot.trust import checker, dovecot, ledgerbook
+from leadpilot.trust.campaign import Outcome, report
+from leadpilot.trust.cluster import eventually
+from leadpilot.trust.control import ROOT
+
+FAULTS = int(os.environ.get("TRUST_FAULTS") or 30)
+ZEROS = ("duplicates", "lost", "late", "cap_overshoot", "unaccounted", "hash_mismatch", "stuck", "offences")
+
+
+def command(folder: Path, faults: int, seed: int = 5) -> list[str]:
+    asked = [f"--faults={faults}", f"--seed={seed}", f"--folder={folder}"]
+    return [sys.executable, str(ROOT / "manage.py"), "trust", "ledger", *asked]
+
+
+def left_behind(folder: Path) -> list[int]:
+    """Processes of the campaign's clusters that still live."""
+    runs = [state.read_state(path) for path in folder.glob("cluster*/run")]
+    return [pid for run in runs if run for pid in state.carriers(run.run_id)]
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, float], Path, str]:
+    """The printed figures, the folder with the evidence, and all that was printed."""
+    folder = tmp_path_factory.mktemp("trust")
+    done = subprocess.run(command(folder, FAULTS), cwd=ROOT, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-6000:]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return {line[0]: float(line[1]) for line in lines if len(line) in (2, 3)}, folder, said
+
+
+def test_no_promise_is_broken(short: tuple[dict[str, float], Path, str]) -> None:
+    figures, _, said = short
+    assert {name: figures[name] for name in ZEROS} == dict.fromkeys(ZEROS, 0.0), said
+
+
+def test_faults_really_struck_while_mail_really_left(short: tuple[dict[str, float], Path, str]) -> None:
+    figures, folder, _ = short
+    assert figures["faults"] >= FAULTS * 0.9
+    assert figures["faults"] + figures["missed"] == FAULTS
+    assert figures["acts"] > 0
+    assert figures["messages"] >= figures["accepted"] > FAULTS
+    struck = [line for line in ledgerbook.read(folder / "faults.jsonl") if "fault" in line]
+    assert len(struck) == figures["faults"]
+    assert len(ledgerbook.read(folder / "oracle.jsonl")) == figures["accepted"]
+
+
+@pytest.mark.skipif(not dovecot.is_installed(), reason="without an IMAP server nothing can be settled")
+def test_what_was_unknown_was_settled_by_the_search_of_sent(
+    short: tuple[dict[str, float], Path, str],
+) -> None:
+    figures, _, said = short
+    assert figures["unknown"] > 0, said
+    assert figures["unknown_settled"] >= 99.5, said
+
+
+def test_every_cluster_works_again_in_time(short: tuple[dict[str, float], Path, str]) -> None:
+    figures, _, said = short
+    assert figures["still_ill"] == 0, said
+    assert figures["recovery_max"] < 90, said
+
+
+def test_nothing_is_left_running_and_the_evidence_is_kept(short: tuple[dict[str, float], Path, str]) -> None:
+    figures, folder, said = short
+    assert str(folder) in said
+    assert left_behind(folder) == []
+    assert not (folder / "var" / "postgres").exists()
+    assert json.loads((folder / "figures.json").read_text())["faults"] == figures["faults"]
+    assert (folder / "report.txt").read_text().startswith("faults ")
+
+
+def test_a_campaign_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(tmp_path, 30), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert eventually(lambda: left_behind(tmp_path), 120, 0.2)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=90)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode != 0
+    assert eventually(lambda: not [pid for pid in left_behind(tmp_path) if Process.find(pid)], 20)
+    assert not (tmp_path / "var" / "postgres").exists()
+
+
+# The report
+
+
+def outcome(*broken: checker.Broken) -> Outcome:
+    figures: list[tuple[str, Any, str]] = [("faults", 3, "faults"), ("seed", 1, "")]
+    return Outcome(
+        figures, list(broken), {one.message_id: ["12:00 ACCEPTED", "12:01 ACCEPTED"] for one in broken}
+    )
+
+
+def test_a_report_is_lines_of_name_value_and_unit(tmp_path: Path) -> None:
+    assert report(outcome(), tmp_path) == ["faults 3 faults", "seed 1"]
+    assert json.loads((tmp_path / "figures.json").read_text()) == {"faults": 3, "seed": 1}
+
+
+def test_a_broken_promise_is_told_with_the_message_and_its_history(tmp_path: Path) -> None:
+    lines = report(outcome(checker.Broken("duplicates", "<1@us>", "accepted twice")), tmp_path)
+    assert lines[2:] == [
+        "BROKEN duplicates: <1@us> accepted twice",
+        "    12:00 ACCEPTED",
+        "    12:01 ACCEPTED",
+    ]
+    assert (tmp_path / "report.txt").read_text().splitlines() == lines
