@@ -293,7 +293,7 @@ def _parse(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
         url = base.join(text.strip()) if base else httpx2.URL(text.strip())
     except (httpx2.InvalidURL, ValueError, UnicodeError):
         raise FetchError("refused", f"{shown} is not a web address.", permanent=True) from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or url.port == 0:
         raise FetchError("refused", f"{shown} is not an http or https address.", permanent=True)
     if url.userinfo:
         raise FetchError(

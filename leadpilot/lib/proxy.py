@@ -240,7 +240,7 @@ def _parse(head: bytes) -> _Request:
     if any(header.lower().startswith(b"transfer-encoding:") for header in headers):
         raise ValueError("a body of unknown length")
     path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    return _Request(method, parts.hostname, parts.port or 80, path, headers)
+    return _Request(method, parts.hostname, 80 if parts.port is None else parts.port, path, headers)
 
 
 def _head_for_server(request: _Request) -> bytes:
