@@ -13,16 +13,18 @@ from django.core.cache import cache
 from leadpilot.orgs.models import User
 from leadpilot.tests.probing.answers import read
 from leadpilot.tests.probing.callers import METHODS, watched_writes
-from leadpilot.tests.probing.fixtures import Stage, stage  # noqa: F401
+from leadpilot.tests.probing.fixtures import Stage
 from leadpilot.tests.probing.routes import address, id_parameters
 from leadpilot.tests.probing.rules_foreign import ACCOUNTS
+
+pytest_plugins = ["leadpilot.tests.probing.fixtures"]
 
 WITH_ID = [name for name, kinds in ACCOUNTS.items() if kinds]
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def values(stage: Stage) -> dict[str, tuple[Any, Any]]:  # noqa: F811
+def values(stage: Stage) -> dict[str, tuple[Any, Any]]:
     """{kind: (the victim's, one that is not there)}"""
     victim = stage.victim.owner
     device = Authenticator.objects.create(
@@ -46,7 +48,7 @@ def test_the_table_says_how_many_values_a_route_takes() -> None:
 @pytest.mark.parametrize("name", WITH_ID)
 def test_another_persons_keys_are_missing_keys(
     name: str,
-    stage: Stage,  # noqa: F811
+    stage: Stage,
     values: dict[str, tuple[Any, Any]],
 ) -> None:
     for caller in stage.callers:

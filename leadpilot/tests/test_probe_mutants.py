@@ -17,11 +17,13 @@ from leadpilot.orgs import middleware
 from leadpilot.orgs.tenancy import TenantModel, org_context
 from leadpilot.tests.probing.answers import Answer
 from leadpilot.tests.probing.fingerprints import fingerprint
-from leadpilot.tests.probing.fixtures import Stage, stage  # noqa: F401
+from leadpilot.tests.probing.fixtures import Stage
 from leadpilot.tests.probing.jobs_tried import JOBS, run_job
 from leadpilot.tests.probing.mutants import Site, sites, watching, without_any
 from leadpilot.tests.probing.requests import attack, attacks
 from leadpilot.tests.probing.world import tenant_models
+
+pytest_plugins = ["leadpilot.tests.probing.fixtures"]
 
 KNOWN = sites()
 EACH = 1  # attacks that a mutant has to stand, the shortest first
@@ -41,7 +43,7 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trials(stage: Stage) -> list[Trial]:  # noqa: F811
+def trials(stage: Stage) -> list[Trial]:
     planned = [(str(each), partial(attack, stage, each), each.by_path) for each in attacks()]
     for name in JOBS:
         planned.append((f"{name}, theirs", partial(run_job, stage, name, stage.victim), True))
@@ -55,7 +57,7 @@ def trials(stage: Stage) -> list[Trial]:  # noqa: F811
     return done
 
 
-def test_without_any_one_filter_it_comes_to_the_same(stage: Stage, trials: list[Trial]) -> None:  # noqa: F811
+def test_without_any_one_filter_it_comes_to_the_same(stage: Stage, trials: list[Trial]) -> None:
     before, mutants, tried = fingerprint(stage.victim.org), 0, 0
     for site in KNOWN:
         meeting = sorted((t for t in trials if site in t.met), key=lambda t: (not t.by_path, t.seconds))
@@ -71,7 +73,7 @@ def test_without_any_one_filter_it_comes_to_the_same(stage: Stage, trials: list[
     assert mutants >= 150
 
 
-def test_without_all_filters_at_once_it_comes_to_the_same(stage: Stage, trials: list[Trial]) -> None:  # noqa: F811
+def test_without_all_filters_at_once_it_comes_to_the_same(stage: Stage, trials: list[Trial]) -> None:
     before, mutants = fingerprint(stage.victim.org), 0
     for trial in trials:
         if "orgs:switch" in trial.name:
@@ -87,7 +89,7 @@ def test_without_all_filters_at_once_it_comes_to_the_same(stage: Stage, trials: 
 
 
 def test_either_lock_holds_alone_and_without_both_the_attacks_succeed(
-    stage: Stage,  # noqa: F811
+    stage: Stage,
     trials: list[Trial],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -105,21 +107,21 @@ def test_either_lock_holds_alone_and_without_both_the_attacks_succeed(
     assert len(held) < len(by_path) / 10, held
 
 
-def test_the_jobs_do_their_work(stage: Stage, trials: list[Trial]) -> None:  # noqa: F811
+def test_the_jobs_do_their_work(stage: Stage, trials: list[Trial]) -> None:
     came_to = {trial.name: trial.came_to for trial in trials}
     raised = {name: result[0] for name, result in came_to.items() if isinstance(result, tuple) and result[0]}
     assert raised == {}
 
 
 @pytest.mark.parametrize("model", [m for m in tenant_models() if issubclass(m, TenantModel)])
-def test_without_the_filter_a_manager_sees_one_organization(model: Any, stage: Stage) -> None:  # noqa: F811
+def test_without_the_filter_a_manager_sees_one_organization(model: Any, stage: Stage) -> None:
     for world in (stage.home, stage.victim):
         with org_context(world.org.pk):
             narrowed = set(model.objects.for_org(world.org).values_list("pk", flat=True))
             assert set(model.objects.values_list("pk", flat=True)) == narrowed != set()
 
 
-def test_a_session_that_names_another_organization_opens_ones_own(stage: Stage) -> None:  # noqa: F811
+def test_a_session_that_names_another_organization_opens_ones_own(stage: Stage) -> None:
     caller = stage.caller("owner")
     session = caller.client.session
     session["org_id"] = str(stage.victim.org.pk)

@@ -7,12 +7,14 @@ import pytest
 from leadpilot.tests.probing.answers import Answer
 from leadpilot.tests.probing.callers import Caller
 from leadpilot.tests.probing.fingerprints import fingerprint, rows_that_mention
-from leadpilot.tests.probing.fixtures import Stage, stage  # noqa: F401
+from leadpilot.tests.probing.fixtures import Stage
 from leadpilot.tests.probing.forms import form_for
 from leadpilot.tests.probing.requests import send, undone, values
 from leadpilot.tests.probing.routes import address
 from leadpilot.tests.probing.rules import OURS
 from leadpilot.tests.probing.world import Furnished
+
+pytest_plugins = ["leadpilot.tests.probing.fixtures"]
 
 CASES = [(name, method) for name, rule in OURS.items() for method in rule.methods if method != "HEAD"]
 VARIANTS = [("owner", False), ("owner", True), ("member", False), ("viewer", False), ("anonymous", False)]
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.django_db
 def test_another_organizations_ids_in_parameters_are_missing_ids(
     name: str,
     method: str,
-    stage: Stage,  # noqa: F811
+    stage: Stage,
 ) -> None:
     before = fingerprint(stage.victim.org)
     for who, htmx in VARIANTS:
@@ -39,7 +41,7 @@ def test_another_organizations_ids_in_parameters_are_missing_ids(
 
 
 def _ask(
-    stage: Stage,  # noqa: F811
+    stage: Stage,
     name: str,
     method: str,
     caller: Caller,
@@ -55,7 +57,7 @@ def _ask(
     return send(stage, caller, name, method, values(OURS[name], world), htmx=htmx, look=look)
 
 
-def test_ones_own_ids_are_served_so_that_the_probes_can_fail(stage: Stage) -> None:  # noqa: F811
+def test_ones_own_ids_are_served_so_that_the_probes_can_fail(stage: Stage) -> None:
     refused = []
     for name, method in CASES:
         rule = OURS[name]

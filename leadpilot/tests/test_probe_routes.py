@@ -10,10 +10,12 @@ from leadpilot.tests import test_probe_admin, test_probe_parameters
 from leadpilot.tests.probing.answers import Answer, read
 from leadpilot.tests.probing.callers import METHODS, Caller, expected, watched_writes
 from leadpilot.tests.probing.fingerprints import fingerprint
-from leadpilot.tests.probing.fixtures import Stage, missing, stage  # noqa: F401
+from leadpilot.tests.probing.fixtures import Stage, missing
 from leadpilot.tests.probing.routes import address, all_routes, declared, id_parameters
 from leadpilot.tests.probing.rules import OURS, Rule
 from leadpilot.tests.probing.world import tenant_models
+
+pytest_plugins = ["leadpilot.tests.probing.fixtures"]
 
 WITH_ID = [name for name, rule in OURS.items() if rule.path]
 VARIANTS = [(method, False) for method in METHODS] + [("GET", True), ("POST", True)]  # and by HTMX
@@ -36,7 +38,7 @@ def test_there_are_at_least_three_thousand_probes() -> None:
     assert len(WITH_ID) * PROBES + test_probe_parameters.PROBES + test_probe_admin.PROBES >= 3000
 
 
-def test_every_tenant_table_has_rows_to_steal(stage: Stage) -> None:  # noqa: F811
+def test_every_tenant_table_has_rows_to_steal(stage: Stage) -> None:
     for world in (stage.victim, stage.home):
         empty = {table for table, (count, _) in fingerprint(world.org).items() if not count}
         assert empty == set()
@@ -44,7 +46,7 @@ def test_every_tenant_table_has_rows_to_steal(stage: Stage) -> None:  # noqa: F8
 
 
 @pytest.mark.parametrize("name", WITH_ID)
-def test_another_organizations_id_is_a_missing_id(name: str, stage: Stage) -> None:  # noqa: F811
+def test_another_organizations_id_is_a_missing_id(name: str, stage: Stage) -> None:
     rule, done = OURS[name], 0
     before = fingerprint(stage.victim.org), fingerprint(stage.home.org)
     for caller in stage.callers:
@@ -55,7 +57,7 @@ def test_another_organizations_id_is_a_missing_id(name: str, stage: Stage) -> No
     assert done == PROBES
 
 
-def _probe(stage: Stage, name: str, rule: Rule, caller: Caller, method: str, htmx: bool) -> None:  # noqa: F811
+def _probe(stage: Stage, name: str, rule: Rule, caller: Caller, method: str, htmx: bool) -> None:
     where = f"{method} {name} as {caller.name}{' by HTMX' if htmx else ''}"
     should = expected(rule, caller, method, htmx)
     with watched_writes() as written:
@@ -70,6 +72,6 @@ def _probe(stage: Stage, name: str, rule: Rule, caller: Caller, method: str, htm
     assert [sql for sql in written if "orgs_signinlink" not in sql] == [], where  # trying a spent link
 
 
-def _ask(stage: Stage, name: str, value: Any, caller: Caller, method: str, htmx: bool) -> Answer:  # noqa: F811
+def _ask(stage: Stage, name: str, value: Any, caller: Caller, method: str, htmx: bool) -> Answer:
     path = address(name, value)
     return read(caller.call(method, path, htmx=htmx), [path, value], stage.ids)

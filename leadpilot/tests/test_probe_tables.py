@@ -15,9 +15,11 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 from agent.models import AgentLog, Decision
 from leadpilot.orgs.models import Organization
 from leadpilot.orgs.tenancy import ORG_SETTING, org_context
-from leadpilot.tests.probing.fixtures import Stage, stage  # noqa: F401
+from leadpilot.tests.probing.fixtures import Stage
 from leadpilot.tests.probing.rows import KINDS, expected, own_row, reach
 from leadpilot.tests.probing.world import tenant_models
+
+pytest_plugins = ["leadpilot.tests.probing.fixtures"]
 
 MODELS = tenant_models()
 WRITTEN_ONCE = (AgentLog, Decision)  # a trigger refuses every change
@@ -26,18 +28,18 @@ pytestmark = pytest.mark.django_db
 
 
 @contextmanager
-def nothing_named(stage: Stage) -> Iterator[None]:  # noqa: F811
+def nothing_named(stage: Stage) -> Iterator[None]:
     yield
 
 
 @contextmanager
-def the_wrong_one_named(stage: Stage) -> Iterator[None]:  # noqa: F811
+def the_wrong_one_named(stage: Stage) -> Iterator[None]:
     with org_context(stage.home.org.pk):
         yield
 
 
 @contextmanager
-def just_left(stage: Stage) -> Iterator[None]:  # noqa: F811
+def just_left(stage: Stage) -> Iterator[None]:
     with transaction.atomic():
         with org_context(stage.victim.org.pk):
             pass
@@ -45,7 +47,7 @@ def just_left(stage: Stage) -> Iterator[None]:  # noqa: F811
 
 
 @contextmanager
-def a_nested_one_left(stage: Stage) -> Iterator[None]:  # noqa: F811
+def a_nested_one_left(stage: Stage) -> Iterator[None]:
     with org_context(stage.home.org.pk):
         with org_context(stage.victim.org.pk):
             pass
@@ -53,7 +55,7 @@ def a_nested_one_left(stage: Stage) -> Iterator[None]:  # noqa: F811
 
 
 @contextmanager
-def left_by_an_error(stage: Stage) -> Iterator[None]:  # noqa: F811
+def left_by_an_error(stage: Stage) -> Iterator[None]:
     with org_context(stage.home.org.pk):
         with contextlib.suppress(RuntimeError), org_context(stage.victim.org.pk):
             raise RuntimeError
@@ -61,7 +63,7 @@ def left_by_an_error(stage: Stage) -> Iterator[None]:  # noqa: F811
 
 
 @contextmanager
-def left_by_a_refused_statement(stage: Stage) -> Iterator[None]:  # noqa: F811
+def left_by_a_refused_statement(stage: Stage) -> Iterator[None]:
     with transaction.atomic():
         with (
             contextlib.suppress(DatabaseError),
@@ -73,7 +75,7 @@ def left_by_a_refused_statement(stage: Stage) -> Iterator[None]:  # noqa: F811
 
 
 @contextmanager
-def an_empty_name(stage: Stage) -> Iterator[None]:  # noqa: F811
+def an_empty_name(stage: Stage) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config(%s, '', true)", [ORG_SETTING])
         yield
@@ -93,7 +95,7 @@ def row_of(model: Any, world: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=TABLES)
-def test_no_statement_reaches_a_row_without_its_organization(model: Any, stage: Stage) -> None:  # noqa: F811
+def test_no_statement_reaches_a_row_without_its_organization(model: Any, stage: Stage) -> None:
     row = row_of(model, stage.victim)
     for state in STATES:
         for kind in KINDS:
@@ -102,7 +104,7 @@ def test_no_statement_reaches_a_row_without_its_organization(model: Any, stage: 
 
 
 @pytest.mark.parametrize("model", MODELS, ids=TABLES)
-def test_inside_its_organization_each_statement_reaches_the_rows(model: Any, stage: Stage) -> None:  # noqa: F811
+def test_inside_its_organization_each_statement_reaches_the_rows(model: Any, stage: Stage) -> None:
     row = row_of(model, stage.victim)
     for kind in ("select", "lock", "copy", *(() if model in WRITTEN_ONCE else ("update",))):
         with org_context(stage.victim.org.pk):
@@ -111,7 +113,7 @@ def test_inside_its_organization_each_statement_reaches_the_rows(model: Any, sta
 
 
 @pytest.mark.parametrize("model", MODELS[1:], ids=TABLES[1:])
-def test_a_row_cannot_be_given_to_another_organization(model: Any, stage: Stage) -> None:  # noqa: F811
+def test_a_row_cannot_be_given_to_another_organization(model: Any, stage: Stage) -> None:
     refused = "written once" if model in WRITTEN_ONCE else "row-level security"
     with (
         pytest.raises(DatabaseError, match=refused),
@@ -130,7 +132,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("model", "field"), KEYS, ids=[f"{m.__name__}.{f.name}" for m, f in KEYS])
-def test_no_key_points_into_another_organization(model: Any, field: Any, stage: Stage) -> None:  # noqa: F811
+def test_no_key_points_into_another_organization(model: Any, field: Any, stage: Stage) -> None:
     theirs = own_id(field.related_model, stage.victim.org)
     table, row = f'"{model._meta.db_table}"', {**row_of(model, stage.home), field.column: str(theirs)}
     one = own_id(model, stage.home.org)
@@ -153,7 +155,7 @@ def own_id(model: Any, org: Any) -> Any:
         return cursor.fetchone()[0]
 
 
-def test_the_definer_functions_are_the_known_ones_and_return_ids_only(stage: Stage) -> None:  # noqa: F811
+def test_the_definer_functions_are_the_known_ones_and_return_ids_only(stage: Stage) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.proname, pg_get_function_result(p.oid) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner "
@@ -181,7 +183,7 @@ def test_the_definer_functions_are_the_known_ones_and_return_ids_only(stage: Sta
         "COPY leads_lead TO PROGRAM 'cat'",
     ],
 )
-def test_the_applications_role_cannot_open_the_lock(sql: str, stage: Stage) -> None:  # noqa: F811
+def test_the_applications_role_cannot_open_the_lock(sql: str, stage: Stage) -> None:
     roles = {alias: connections[alias].settings_dict["USER"] for alias in ("system", "owner")}
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql.format(**roles))
