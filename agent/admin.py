@@ -21,6 +21,7 @@ class AgentAdmin(RecordAdmin):
     list_display = ("name", "org", "agent_type", "status", "last_active_at")
     list_filter = ("agent_type", "status")
     list_select_related = ("org",)
+    search_fields = ("name", "org__name", "org__slug")
 
 
 @admin.register(AgentTask)
@@ -62,6 +63,7 @@ class DraftAdmin(RecordAdmin):
 class AgentLogAdmin(RecordAdmin):
     list_display = ("created_at", "org", "log_type", "action_type", "message", "lead", "actor")
     list_filter = ("log_type", "action_type")
+    search_fields = ("message", "reasoning", "action_type", "lead__email", "org__slug")
     list_select_related = ("org", "lead", "actor")
     date_hierarchy = "created_at"
 
@@ -70,5 +72,6 @@ class AgentLogAdmin(RecordAdmin):
 class DecisionAdmin(RecordAdmin):
     list_display = ("created_at", "org", "action", "outcome", "until", "lead", "actor")
     list_filter = ("action", "outcome")
+    search_fields = ("=id", "action", "lead__email", "org__slug")
     list_select_related = ("org", "lead", "actor")
     date_hierarchy = "created_at"

@@ -84,6 +84,7 @@ class MessageAdmin(RecordAdmin):
 class SendAttemptAdmin(RecordAdmin):
     list_display = ("message", "number", "outcome", "phase", "smtp_code", "started_at")
     list_filter = ("outcome", "phase")
+    search_fields = ("message__to_email", "message__message_id", "=message__id")
     list_select_related = ("message",)
 
 
@@ -91,6 +92,7 @@ class SendAttemptAdmin(RecordAdmin):
 class MessageEventAdmin(RecordAdmin):
     list_display = ("message", "kind", "happened_at")
     list_filter = ("kind",)
+    search_fields = ("message__to_email", "message__message_id", "=message__id")
     list_select_related = ("message",)
 
 
@@ -113,4 +115,5 @@ class InboundMessageAdmin(RecordAdmin):
 @admin.register(Quota)
 class QuotaAdmin(RecordAdmin):
     list_display = ("org", "scope", "period", "used")
+    search_fields = ("scope", "period", "org__slug")
     list_select_related = ("org",)

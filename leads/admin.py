@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from leadpilot.lib.admin import RecordAdmin, RowAdmin
+from leadpilot.lib.admin import RecordAdmin
+from leadpilot.orgs.support import ServiceAdmin
 from leads.models import (
     ApiUsage,
     Company,
@@ -20,37 +23,85 @@ from leads.models import (
     Page,
     Suppression,
 )
+from leads.services.leads import archive_lead, update_lead
+from leads.services.suppression import lift, suppress
+from leads.validation import normal_email
 
 
 @admin.register(Lead)
-class LeadAdmin(RowAdmin):
+class LeadAdmin(ServiceAdmin):
     list_select_related = ("org",)
     list_display = ("name", "email", "company", "status", "score", "org", "created_at")
     list_filter = ("status", "created_at")
     search_fields = ("name", "email", "company", "=id")
-    raw_id_fields = ("org", "company_profile", "owner", "lead_import")
-    readonly_fields = ("id", "created_at", "updated_at", "score_breakdown", "researched_at")
+    raw_id_fields = ("owner",)
+    readonly_fields = (
+        *("id", "org", "status", "skip_reason", "score", "score_breakdown", "company_profile", "lead_import"),
+        *("relationship_strength", "last_interaction_at", "researched_at", "created_at", "updated_at"),
+    )
     date_hierarchy = "created_at"
+    actions = ("archive",)
+
+    def write(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Any:
+        """Checked, linked to the company by domain, and recorded."""
+        return update_lead(lead=obj, by=request.user, **changes)
+
+    @admin.action(description="Archive the chosen leads")
+    def archive(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+        """The machine writes to them no more."""
+        self.each(request, chosen, lambda lead, _: archive_lead(lead=lead, by=request.user), "Archived")
 
 
 @admin.register(Company)
-class CompanyAdmin(RowAdmin):
+class CompanyAdmin(RecordAdmin):
     list_select_related = ("org",)
     list_display = ("domain", "name", "industry", "org", "researched_at")
     list_filter = ("created_at",)
     search_fields = ("domain", "name")
-    raw_id_fields = ("org",)
-    readonly_fields = ("id", "created_at", "updated_at")
+
+
+class SuppressionForm(forms.ModelForm[Suppression]):
+    """The service looks at the value and finds its kind; here it is only tidied."""
+
+    def clean_value(self) -> str:
+        """As the service keeps it."""
+        return normal_email(self.cleaned_data["value"])
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(RowAdmin):
+class SuppressionAdmin(ServiceAdmin):
     list_select_related = ("org",)
     list_display = ("value", "kind", "reason", "origin", "org", "created_at")
     list_filter = ("reason", "kind", "created_at")
     search_fields = ("value", "origin")
-    raw_id_fields = ("org", "created_by")
-    readonly_fields = ("id", "created_at")
+    raw_id_fields = ("org",)
+    fields = ("org", "value", "reason", "origin")
+    form = SuppressionForm
+    actions = ("take_off",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """An address somebody wrote to support about."""
+        return True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An entry is taken off with a reason, not rewritten."""
+        return False
+
+    def write(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Any:
+        """Put on the list; the lead with that address is closed where the reason asks for it."""
+        return suppress(
+            org=obj.org, value=obj.value, reason=obj.reason, origin=obj.origin or "support", by=request.user
+        )
+
+    @admin.action(description="Take off the list (say why in “Reason”)")
+    def take_off(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+        """Refused without a reason."""
+        self.each(
+            request,
+            chosen,
+            lambda entry, why: lift(suppression=entry, reason=why, by=request.user),
+            "Taken off",
+        )
 
 
 @admin.register(Note)

@@ -20,6 +20,16 @@ def system_database() -> Iterator[None]:
         _alias.reset(token)
 
 
+@contextmanager
+def application_database() -> Iterator[None]:
+    """Inside, queries run as the application's role again: a service that the admin console calls."""
+    token = _alias.set("default")
+    try:
+        yield
+    finally:
+        _alias.reset(token)
+
+
 class SystemRouter:
     """Routes by the context; all aliases are the same database."""
 
