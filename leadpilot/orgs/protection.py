@@ -151,3 +151,48 @@ class SystemFunction(Operation):
 
     def describe(self) -> str:
         return f"System function {self.name}"
+
+
+class WrittenOnce(Operation):
+    """Rows of a table are added and never changed or removed, but by a role that is above row-level security.
+
+    TRUNCATE is another right: only the owner has it, and in test databases those who clean up.
+    """
+
+    reduces_to_sql = True
+    reversible = True
+    FUNCTION = """
+CREATE OR REPLACE FUNCTION orgs_written_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)) THEN
+        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    RAISE EXCEPTION 'Rows of % are written once and never changed.', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+    def deconstruct(self) -> tuple[str, list[str], dict[str, Any]]:
+        return self.__class__.__qualname__, [self.table], {}
+
+    def state_forwards(self, app_label: str, state: Any) -> None:
+        """Triggers are not part of the models' state."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        schema_editor.execute(self.FUNCTION, None)
+        schema_editor.execute(
+            f'CREATE TRIGGER written_once BEFORE UPDATE OR DELETE ON "{self.table}" '
+            "FOR EACH ROW EXECUTE FUNCTION orgs_written_once()"
+        )
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        schema_editor.execute(f'DROP TRIGGER IF EXISTS written_once ON "{self.table}"')
+
+    def describe(self) -> str:
+        return f"Rows of {self.table} are written once"
