@@ -291,6 +291,7 @@ LEADPILOT_MODEL = env.str("LEADPILOT_MODEL", default="gpt-5-mini")
 
 # Rate limits (seed 000, section 7.2).
 MAX_EMAILS_PER_DAY = env.int("MAX_EMAILS_PER_DAY", default=500)
+RESEARCH_CACHE_DAYS = env.int("RESEARCH_CACHE_DAYS", default=7)
 MAX_RESEARCH_PER_MINUTE = env.int("MAX_RESEARCH_PER_MINUTE", default=10)
 UNDO_SECONDS = env.int("UNDO_SECONDS", default=10)
 

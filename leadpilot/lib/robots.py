@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
+from leadpilot.lib import upstream
 from leadpilot.lib.http import FetchError, fetch, user_agent
 
 _KEPT_SECONDS = 4 * 3600.0
@@ -49,7 +50,8 @@ class RobotsCache:
         """Look up one address; fetches the site's robots.txt when it is not known."""
         parts = urlsplit(url)
         site = f"{parts.scheme}://{parts.netloc}"
-        rules = self._known(site) or self._keep(site, self._load(site))
+        place = f"{upstream.route()} {site}"  # a proxy that does not serve says nothing about the site
+        rules = self._known(place) or self._keep(place, self._load(site))
         if rules.parsed is None:
             return RobotsAnswer(False, rules.reason)
         # Rules are matched by the product's name alone: "LeadPilot" of "LeadPilot/1.0 (+https://…)" (RFC 9309 2.2.1).

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from leadpilot.lib import browser, clock, robots
+from leadpilot.lib import browser, clock, robots, upstream
 from leadpilot.lib.http import FetchError, Response, fetch
 from leads.models import PageStatus
 from leads.research.blocks import clean
@@ -22,6 +22,7 @@ MAX_BYTES = 5_000_000
 PAGE_SECONDS = 10.0
 RENDER_SECONDS = 15.0
 _RENDERS = 10
+_ANOTHER_WAY = 2.0  # seconds that have to be left to try the next way out
 _THIN = 200  # characters below which a page with scripts is opened in the browser
 _NOTHING = 60
 _HTML_TYPES = ("", "text/html", "application/xhtml+xml", "text/plain")
@@ -55,6 +56,11 @@ class ReadPage:
         return self.final_url or self.url
 
 
+def _is_shut(page: ReadPage) -> bool:
+    """Whether another way out might be let in: the site refuses this one, or nothing came through it."""
+    return page.http_status in (403, 429) or page.error_kind in ("connection", "unreachable")
+
+
 class Visitor:
     """Reads pages for one lead until a moment (`time.monotonic()`); safe to use from several threads."""
 
@@ -63,6 +69,7 @@ class Visitor:
         self._wanted = wanted
         self._styles: dict[str, str | None] = {}
         self._renders = 0
+        self._way: str | None = None
         self._lock = threading.Lock()
 
     @property
@@ -73,9 +80,30 @@ class Visitor:
         return self.until - time.monotonic()
 
     def visit(self, url: str, kind: str) -> ReadPage:
-        """Read one page; what goes wrong becomes the page's status and sentence, never an exception."""
+        """Read one page; what goes wrong becomes the page's status and sentence, never an exception.
+
+        A site that shuts one way out (403, 429), or a proxy that does not serve, has the next way tried, each once.
+        """
         page = ReadPage(url=url, kind=kind)
         began = time.monotonic()
+        for way in self._ways():
+            page = ReadPage(url=url, kind=kind)
+            with upstream.via(way):
+                self._try(page)
+            if not _is_shut(page):
+                self._way = way
+                break
+            if self.left < _ANOTHER_WAY:
+                break
+        page.elapsed_ms = round((time.monotonic() - began) * 1000)
+        return page
+
+    def _ways(self) -> list[str]:
+        """The ways out, the one that served last before the others."""
+        return sorted(upstream.routes(), key=lambda way: way != self._way)
+
+    def _try(self, page: ReadPage) -> None:
+        url = page.url
         try:
             self._read(page)
         except FetchError as error:
@@ -85,8 +113,6 @@ class Visitor:
         except Exception as error:  # a stranger's page must not end the research of a lead
             page.status, page.error_kind = PageStatus.FAILED, "unreadable"
             page.failure = f"{url} could not be read ({type(error).__name__})."
-        page.elapsed_ms = round((time.monotonic() - began) * 1000)
-        return page
 
     def _read(self, page: ReadPage) -> None:
         if is_closed_network(page.url):

@@ -29,7 +29,6 @@ from leads.services.companies import company_for
 __all__ = ["Gathered", "ResearchStep", "gather", "store"]
 
 TOOL_VERSION = "web 1"
-CACHE_DAYS = 7
 _FAILURES_KEPT = timedelta(hours=1)
 _CONTEXT_FACTS = 6
 C = FactCategory
@@ -61,7 +60,7 @@ def gather(
     """
     began = time.monotonic()
     until = deadline_in(deadline)
-    days = getattr(settings, "RESEARCH_CACHE_DAYS", CACHE_DAYS) if cache_days is None else cache_days
+    days = settings.RESEARCH_CACHE_DAYS if cache_days is None else cache_days
     gathered = Gathered(subject=_subject(org_id, lead_id), plan=list(plan))
     for step in sorted(plan, key=lambda step: (bool(step.skip), step.priority)):
         if step.skip or step.tool != "browseruse":
