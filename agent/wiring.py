@@ -23,7 +23,7 @@ def connect() -> None:
     """Register everything; doing it again changes nothing."""
     for check in checks.ALL:
         gate.register_check(check)
-    clearance.register_check(agent_stopped)
+    clearance.register_check(agent_stopped, load=settings_of)
     quota.register_cap(limits.MESSAGES_CAP, messages_cap)
     register_counter("approvals", waiting_for_approval)
     register_counter("inbox", unread_threads)
@@ -47,9 +47,14 @@ def read_soon(found: InboundMessage) -> None:
         )
 
 
-def agent_stopped(message: Message, now: datetime) -> Verdict | None:
+def settings_of(org_id: UUID) -> AgentConfig | None:
+    """The agent's settings, as far as they say whether it runs."""
+    found: AgentConfig | None = AgentConfig.objects.for_org(org_id).only("status", "is_enabled").first()
+    return found
+
+
+def agent_stopped(message: Message, now: datetime, config: AgentConfig | None) -> Verdict | None:
     """Nothing leaves while the agent is stopped, and nothing of its own approving while it does not run."""
-    config = AgentConfig.objects.for_org(message.org_id).only("status", "is_enabled").first()
     if config is None or (config.is_enabled and config.status == ConfigStatus.RUNNING):
         return None
     if config.status == ConfigStatus.PAUSED:

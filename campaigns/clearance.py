@@ -6,13 +6,12 @@ short look in the transaction that commits the intent, and once more before the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, router
 from django.db.models import Max
 
 from campaigns import rendering, windows
@@ -32,8 +31,25 @@ from leads.models import Suppression
 from leads.models.lead import CLOSED_STATUSES
 
 Check = Callable[[Message, datetime], Verdict | None]
+CheckWith = Callable[[Message, datetime, Any], Verdict | None]
+Load = Callable[[UUID], Any]
 READING_STALE = timedelta(days=1)
-_REGISTERED: list[Check] = []
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A check of an upper app, and what it reads once for all messages that are judged together."""
+
+    check: Check | CheckWith
+    load: Load | None = None
+
+    def say(self, situation: Situation) -> Verdict | None:
+        """Its verdict, or None."""
+        given = (situation.message, situation.now)
+        return self.check(*given) if self.load is None else self.check(*given, situation.facts[self])  # type: ignore[call-arg]
+
+
+_REGISTERED: list[Registered] = []
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Situation:
     suppressed_by: str
     answered_at: datetime | None
     steps_sent: frozenset[int]
+    facts: Mapping[Registered, Any] = field(default_factory=dict)
 
     @property
     def is_answer(self) -> bool:
@@ -52,10 +69,14 @@ class Situation:
         return self.message.in_reply_to_id is not None
 
 
-def register_check(check: Check) -> None:
-    """Let an upper app stop messages: `check(message, now)` returns a Verdict, or None when it has nothing to say."""
-    if check not in _REGISTERED:
-        _REGISTERED.append(check)
+def register_check(check: Check | CheckWith, *, load: Load | None = None) -> None:
+    """Let an upper app stop messages: `check(message, now)` returns a Verdict, or None when it has nothing to say.
+
+    With `load(org_id)`, called once in the transaction that judges, it is `check(message, now, what_was_loaded)`.
+    """
+    added = Registered(check, load)
+    if added not in _REGISTERED:
+        _REGISTERED.append(added)
 
 
 def suppression_values(email: str) -> list[str]:
@@ -66,14 +87,15 @@ def suppression_values(email: str) -> list[str]:
 
 
 def gather(*, org_id: UUID, messages: Iterable[Message], now: datetime) -> list[Situation]:
-    """Load what the checks read, in three queries for any number of messages."""
+    """Load what the checks read, in three queries and those of the registered ones, for any number of messages."""
     found = list(messages)
+    if not found:
+        return []
+    facts = {each: each.load(org_id) for each in _REGISTERED if each.load is not None}
     values = {m.pk: suppression_values(m.to_email) for m in found}
     wanted = {value for each in values.values() for value in each}
     suppressed = set(
         Suppression.objects.for_org(org_id).filter(value__in=wanted).values_list("value", flat=True)
-        if wanted
-        else ()
     )
     answered = _answered(org_id, found)
     steps = _steps_sent(org_id, found)
@@ -84,6 +106,7 @@ def gather(*, org_id: UUID, messages: Iterable[Message], now: datetime) -> list[
             suppressed_by=next((value for value in values[m.pk] if value in suppressed), ""),
             answered_at=answered.get(m.lead_id),
             steps_sent=frozenset(steps.get(m.enrollment_id, ())),
+            facts=facts,
         )
         for m in found
     ]
@@ -267,8 +290,7 @@ CHECKS: tuple[Callable[[Situation], Verdict | None], ...] = (
 
 def judge(situation: Situation) -> Verdict:
     """Every check's say, caps left out: those are taken, not looked at, when a message is claimed."""
-    m, now = situation.message, situation.now
-    said = [check(situation) for check in CHECKS] + [check(m, now) for check in _REGISTERED]
+    said = [check(situation) for check in CHECKS] + [each.say(situation) for each in _REGISTERED]
     found = [verdict for verdict in said if verdict is not None]
     if not found or all(verdict.allowed for verdict in found):
         return verdicts.combine([*found, verdicts.allow("clear", "Nothing stands in the way.")])
@@ -304,7 +326,8 @@ def cap_verdict(org: Any, cap: quota.Cap, now: datetime) -> Verdict:
     return verdicts.defer(until, "cap", text, scope=cap.scope, limit=cap.limit)
 
 
-_IN_THE_WAY = """
+# What has come up since the claim, for a message that is still ours: one query, no row when it is not.
+IN_THE_WAY = """
 SELECT CASE
     WHEN o.halted_at IS NOT NULL THEN 'halted'
     WHEN b.status <> 'connected' THEN 'mailbox'
@@ -317,7 +340,7 @@ SELECT CASE
                   WHERE i.org_id = m.org_id AND i.lead_id = m.lead_id AND NOT i.is_automatic
                     AND i.created_at > greatest(m.approved_at, e.resumed_at))
         THEN 'answered'
-    ELSE '' END
+    ELSE '' END AS code
   FROM campaigns_message m
   JOIN orgs_organization o ON o.id = m.org_id
   JOIN campaigns_mailbox b ON b.org_id = m.org_id AND b.id = m.mailbox_id
@@ -329,25 +352,13 @@ SELECT CASE
 """
 
 
-def standing_in_the_way(
-    *, org_id: UUID, message_id: UUID, to_email: str, status: str, owner: str, attempt: int
-) -> str:
-    """The code of what has come up since the claim, "" for nothing, "fence" when the message is no longer ours.
-
-    One query: kill switch, mailbox, campaign, enrollment, lead, suppression, a person's answer.
-    """
-    with connections[router.db_for_write(Message)].cursor() as cursor:
-        cursor.execute(
-            _IN_THE_WAY,
-            {
-                "closed": [str(status) for status in CLOSED_STATUSES],
-                "values": suppression_values(to_email),
-                "org": org_id,
-                "id": message_id,
-                "status": status,
-                "owner": owner,
-                "attempt": attempt,
-            },
-        )
-        row = cursor.fetchone()
-    return row[0] if row else "fence"
+def way_of(*, message_id: UUID, to_email: str, status: str, owner: str, attempt: int) -> dict[str, Any]:
+    """The parameters of IN_THE_WAY, but for the organization's."""
+    return {
+        "closed": [str(status) for status in CLOSED_STATUSES],
+        "values": suppression_values(to_email),
+        "id": message_id,
+        "status": status,
+        "owner": owner,
+        "attempt": attempt,
+    }

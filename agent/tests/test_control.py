@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 from agent.models import Agent, AgentConfig, AgentLog, AgentType
 from agent.services import control
 from agent.tests.world import make_draft, make_enrollment
-from agent.wiring import agent_stopped, messages_cap
+from agent.wiring import agent_stopped, messages_cap, settings_of
 from campaigns.models import Message
 from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
@@ -176,7 +176,7 @@ def test_the_second_gate_knows_the_agent(
     AgentConfig.objects.for_org(in_org).update(status=status, is_enabled=status == "running")
     draft = make_draft(make_enrollment(in_org))
     message = Message(org=in_org, lead=draft.lead, approved_by=alice if by_person else None)
-    verdict = agent_stopped(message, clock.now())
+    verdict = agent_stopped(message, clock.now(), settings_of(message.org_id))
     assert (verdict.reasons[0].code if verdict else None) == code
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q
 
-from campaigns import windows
 from campaigns.models import (
     Campaign,
     CampaignStatus,
@@ -19,7 +18,6 @@ from campaigns.models import (
     MailboxStatus,
     Message,
     MessageStatus,
-    SequenceStep,
     StopReason,
     Thread,
 )
@@ -186,44 +184,3 @@ def pause_lead(*, lead: Lead, reason: str) -> int:
     lock_lead(lead)
     active = Enrollment.objects.for_org(lead.org_id).filter(lead=lead, status=EnrollmentStatus.ACTIVE)
     return sum(pause(enrollment=enrollment, reason=reason) for enrollment in active)
-
-
-def advance(*, message: Message) -> None:
-    """A step really left: plan the next one in working days, or complete the sequence. Repeating changes nothing."""
-    if message.enrollment_id is None or message.email_sequence is None or message.in_reply_to_id is not None:
-        return
-    campaign = message.campaign
-    assert campaign is not None, "a step belongs to a campaign"
-    rows = Enrollment.objects.for_org(message.org_id).filter(
-        pk=message.enrollment_id, next_step=message.email_sequence
-    )
-    sent_at = message.sent_at or clock.now()
-    step = _next_step(message.org_id, campaign.pk, message.email_sequence)
-    if step is None:
-        rows.filter(status__in=RUNNING).update(
-            status=EnrollmentStatus.COMPLETED,
-            next_step_at=None,
-            next_reason=f"The last mail left on {sent_at:%d %B %Y}.",
-            finished_at=clock.now(),
-        )
-        return
-    window = windows.window_for(campaign, message.lead, message.org)
-    due = windows.add_working_days(sent_at, step.delay_days, window)
-    why = _why_then(step, message, window, due)
-    active = rows.filter(status=EnrollmentStatus.ACTIVE)
-    if not active.update(next_step=step.number, next_step_at=due, next_reason=why):
-        # What paused it is worth more than when it would go on.
-        rows.filter(status=EnrollmentStatus.PAUSED).update(next_step=step.number, next_step_at=due)
-
-
-def _next_step(org_id: UUID, campaign_id: UUID, after: int) -> SequenceStep | None:
-    steps = SequenceStep.objects.for_org(org_id).filter(campaign_id=campaign_id, number__gt=after)
-    return steps.order_by("number").first()
-
-
-def _why_then(step: SequenceStep, message: Message, window: windows.Window, due: datetime) -> str:
-    days = "1 working day" if step.delay_days == 1 else f"{step.delay_days} working days"
-    return (
-        f"Step {step.number} follows {days} after step {message.email_sequence}, within the sending window: "
-        f"{due.astimezone(window.zone):%A, %d %B, %H:%M} ({window.zone.key})."
-    )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
-
-from django.db import OperationalError, transaction
 
 from campaigns.faults import Fault
 from campaigns.models import (
@@ -20,7 +16,7 @@ from campaigns.models import (
     StopReason,
     Thread,
 )
-from campaigns.services import enrollment
+from campaigns.services import advancing, enrollment
 from campaigns.services.transitions import lock_open, record_event
 from leadpilot.lib import clock
 from leadpilot.orgs.services import notify
@@ -28,45 +24,27 @@ from leads.models import Lead, SuppressionReason
 from leads.services.leads import note_mailed
 from leads.services.suppression import suppress
 
-log = logging.getLogger(__name__)
-Listener = Callable[[Message], None]
-
 BOUNCE_WINDOW = timedelta(days=7)
 BOUNCE_LEAST = 20  # sent mails before a rate means anything
 BOUNCE_MOST = 0.05  # above this the mailbox's good name is at risk
 SOFT_BOUNCES = 3
-_LISTENERS: list[Listener] = []
-
-
-def on_outcome(listener: Listener) -> None:
-    """Have a function called, in the same transaction, with each message that was sent, refused or left unknown."""
-    if listener not in _LISTENERS:
-        _LISTENERS.append(listener)
-
-
-def _tell(message: Message) -> None:
-    for listener in _LISTENERS:
-        try:
-            with transaction.atomic():
-                listener(message)
-        except OperationalError:
-            raise
-        except Exception:  # a listener's fault must not turn a sent mail into an unknown one
-            log.exception("A listener failed for message %s", message.pk)
+UNKNOWN_NOTE = "message_unknown"
 
 
 def sent(*, message: Message, proof: str) -> None:
-    """The mail left: the sequence goes on, the lead is `emailed`. `proof` says how we know. Call in a transaction."""
+    """The mail left: the sequence goes on, the lead is `emailed`. `proof` says how we know. Call in a transaction.
+
+    `ledger.accepting` does the same in one statement, for the mails that a drain sees accepted.
+    """
     record_event(message=message, kind=MessageEvent.Kind.SENT, proof=proof)
     at = message.sent_at or clock.now()
+    note_mailed(org_id=message.org_id, lead_id=message.lead_id, at=at)
+    advancing.advance(message=message)
+    if message.thread_id:
+        Thread.objects.for_org(message.org_id).filter(pk=message.thread_id).update(last_message_at=at)
     Mailbox.objects.for_org(message.org_id).filter(pk=message.mailbox_id).update(
         last_sent_at=at, send_failures=0
     )
-    if message.thread_id:
-        Thread.objects.for_org(message.org_id).filter(pk=message.thread_id).update(last_message_at=at)
-    note_mailed(org_id=message.org_id, lead_id=message.lead_id, at=at)
-    enrollment.advance(message=message)
-    _tell(message)
 
 
 def refused(*, message: Message, fault: Fault, said: str) -> None:
@@ -76,7 +54,6 @@ def refused(*, message: Message, fault: Fault, said: str) -> None:
         hard_bounce(message=message, said=said, origin="refused by the receiving server")
     else:
         _warn_campaign(message, said)
-    _tell(message)
 
 
 def _warn_campaign(message: Message, said: str) -> None:
@@ -87,8 +64,8 @@ def _warn_campaign(message: Message, said: str) -> None:
     notify(
         org=message.org,
         type="campaign_content",
-        title=f"A mail was refused for its content: {message.subject}",
-        message=f"{note} Look at the campaign's texts before more mails meet the same filter.",
+        title="A mail was refused for its content",
+        message=f"“{message.subject}”: {note} Look at the campaign's texts before more mails meet the same filter.",
         action_url=f"/campaigns/{message.campaign_id}/" if message.campaign_id else "",
         priority="high",
     )
@@ -99,7 +76,14 @@ def unknown(*, message: Message, said: str) -> None:
     record_event(
         message=message, kind=MessageEvent.Kind.UNKNOWN, key=f"unknown:{message.attempts}", said=said
     )
-    _tell(message)
+    notify(
+        org=message.org,
+        type=UNKNOWN_NOTE,
+        title="A mail may have left, or not",
+        message=f"To {message.to_email}: the server's answer was lost. It is never sent again by itself; "
+        "where the Sent folder proves nothing, you decide.",
+        action_url="/campaigns/messages/?status=unknown",
+    )
 
 
 def mailbox_at_fault(*, org_id: UUID, mailbox_id: UUID, said: str) -> bool:

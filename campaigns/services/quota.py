@@ -27,6 +27,25 @@ ON CONFLICT (org_id, scope, period) DO UPDATE SET used = campaigns_quota.used + 
  WHERE campaigns_quota.used + %(n)s <= %(cap)s
 RETURNING used
 """
+_MAKE = """
+INSERT INTO campaigns_quota (id, org_id, scope, period, used)
+SELECT made.id, %(org)s, made.scope, made.period, 0
+  FROM unnest(%(ids)s::uuid[], %(scopes)s::text[], %(periods)s::text[]) WITH ORDINALITY AS made (id, scope, period, place)
+ WHERE NOT EXISTS (SELECT FROM campaigns_quota q
+                    WHERE q.org_id = %(org)s AND q.scope = made.scope AND q.period = made.period)
+ ORDER BY made.place ON CONFLICT (org_id, scope, period) DO NOTHING
+"""
+_LOCK = """
+SELECT q.scope, q.period, q.used
+  FROM unnest(%(scopes)s::text[], %(periods)s::text[]) WITH ORDINALITY AS asked (scope, period, place)
+  JOIN campaigns_quota q ON q.org_id = %(org)s AND q.scope = asked.scope AND q.period = asked.period
+ ORDER BY asked.place FOR UPDATE OF q
+"""
+_USE = """
+UPDATE campaigns_quota q SET used = q.used + taken.count
+  FROM unnest(%(scopes)s::text[], %(periods)s::text[], %(counts)s::int[]) AS taken (scope, period, count)
+ WHERE q.org_id = %(org)s AND q.scope = taken.scope AND q.period = taken.period
+"""
 
 
 @dataclass(frozen=True)
@@ -81,15 +100,55 @@ def reserve(*, org_id: UUID, scope: str, period: str, limit: int, n: int = 1) ->
         return cursor.fetchone() is not None
 
 
-def take(*, org_id: UUID, caps: list[Cap]) -> tuple[Taken, Cap | None]:
-    """Take one place of every cap. Returns what was taken and the first full one; then nothing is kept."""
-    taken: Taken = []
-    for cap in caps:
-        if not reserve(org_id=org_id, scope=cap.scope, period=cap.period, limit=cap.limit):
-            give_back(org_id=org_id, taken=taken)
-            return [], cap
-        taken.append([cap.scope, cap.period])
-    return taken, None
+class Places:
+    """The counters of some caps, locked until the transaction ends: places are taken in memory and written down once.
+
+    Three statements for any number of messages. Counters are locked widest first, as everywhere.
+    """
+
+    def __init__(self, *, org_id: UUID, caps: Iterable[Cap]) -> None:
+        self._org_id = org_id
+        self._keys = sorted({(cap.scope, cap.period) for cap in caps}, key=lambda key: _width(key[0]))
+        self._used = self._lock()
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def _lock(self) -> dict[tuple[str, str], int]:
+        scopes, periods = [key[0] for key in self._keys], [key[1] for key in self._keys]
+        given = {
+            "org": self._org_id,
+            "ids": [new_id() for _ in self._keys],
+            "scopes": scopes,
+            "periods": periods,
+        }
+        with connections[router.db_for_write(Quota)].cursor() as cursor:
+            cursor.execute(_MAKE, given)
+            cursor.execute(_LOCK, given)
+            return {(scope, period): used for scope, period, used in cursor.fetchall()}
+
+    def take(self, caps: list[Cap]) -> Cap | None:
+        """Take one place of every cap, or none: then the first full one comes back."""
+        keys = [(cap.scope, cap.period) for cap in caps]
+        for key, cap in zip(keys, caps, strict=True):
+            if self._used[key] + self._taken[key] >= cap.limit:
+                return cap
+        self._taken.update(keys)
+        return None
+
+    def write(self) -> None:
+        """Write down what was taken."""
+        taken = [(key, self._taken[key]) for key in self._keys if self._taken[key]]
+        if not taken:
+            return
+        with connections[router.db_for_write(Quota)].cursor() as cursor:
+            cursor.execute(
+                _USE,
+                {
+                    "org": self._org_id,
+                    "scopes": [key[0] for key, _ in taken],
+                    "periods": [key[1] for key, _ in taken],
+                    "counts": [count for _, count in taken],
+                },
+            )
 
 
 def give_back(*, org_id: UUID, taken: Iterable[Iterable[str]]) -> None:

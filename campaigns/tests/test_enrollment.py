@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from campaigns.models import Enrollment, StopReason
-from campaigns.services import campaigns, enrollment
+from campaigns.services import advancing, campaigns, enrollment
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leads.services.leads import set_status
@@ -124,8 +124,8 @@ def test_stopping_a_lead_stops_everything_for_it_and_nobody_else(world):
 def test_advancing_twice_is_advancing_once(world, ready):
     message, _ = ready()
     with world.context():
-        enrollment.advance(message=message)
+        advancing.advance(message=message)
         first = world.fresh(message.enrollment)
-        enrollment.advance(message=message)
+        advancing.advance(message=message)
         assert world.fresh(message.enrollment).next_step_at == first.next_step_at
     assert first.next_step == 2

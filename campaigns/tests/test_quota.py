@@ -18,22 +18,46 @@ def cap(scope, limit):
     return quota.Cap(scope, "2026-11-21", limit, scope)
 
 
+def places(world, *caps):
+    return quota.Places(org_id=world.org.pk, caps=caps)
+
+
+def used(world, scope, period="2026-11-21"):
+    return quota.used(org_id=world.org.pk, scope=scope, period=period)
+
+
 def test_places_are_taken_together_or_not_at_all(world):
     with world.context():
-        taken, full = quota.take(org_id=world.org.pk, caps=[cap("org", 5), cap("mailbox:1", 1)])
-        assert (taken, full) == ([["org", "2026-11-21"], ["mailbox:1", "2026-11-21"]], None)
-        taken, full = quota.take(org_id=world.org.pk, caps=[cap("org", 5), cap("mailbox:1", 1)])
-        assert taken == []
-        assert full.scope == "mailbox:1"
-        assert quota.used(org_id=world.org.pk, scope="org", period="2026-11-21") == 1
+        wide, narrow = cap("org", 5), cap("mailbox:1", 1)
+        found = places(world, wide, narrow, narrow)
+        assert found.take([wide, narrow]) is None
+        assert found.take([wide, narrow]) == narrow
+        assert found.take([wide]) is None
+        assert used(world, "org") == 0
+        found.write()
+        assert (used(world, "org"), used(world, "mailbox:1")) == (2, 1)
+        again = places(world, wide, narrow)
+        assert again.take([narrow]) == narrow
+        again.write()
+        assert (used(world, "org"), used(world, "mailbox:1")) == (2, 1)
+
+
+def test_a_lowered_cap_leaves_no_places_and_takes_none_away(world):
+    with world.context():
+        assert quota.reserve(org_id=world.org.pk, scope="org", period="2026-11-21", limit=10, n=6)
+        assert places(world, cap("org", 5)).take([cap("org", 5)]) == cap("org", 5)
+        assert used(world, "org") == 6
 
 
 def test_places_come_back_and_never_below_nothing(world):
     with world.context():
-        taken, _ = quota.take(org_id=world.org.pk, caps=[cap("org", 1)])
+        found = places(world, cap("org", 2))
+        found.take([cap("org", 2)])
+        found.take([cap("org", 2)])
+        found.write()
         for _ in range(2):
-            quota.give_back(org_id=world.org.pk, taken=taken)
-        assert quota.used(org_id=world.org.pk, scope="org", period="2026-11-21") == 0
+            quota.give_back(org_id=world.org.pk, taken=[["org", "2026-11-21"]] * 2)
+        assert used(world, "org") == 0
         assert quota.reserve(org_id=world.org.pk, scope="org", period="2026-11-21", limit=1)
 
 
@@ -79,22 +103,6 @@ def test_the_day_of_a_cap_is_the_organizations_own(world):
         caps = quota.caps_for(org=world.org, mailbox=mailbox, campaign=None, now=clock.now())
     ahead = (clock.now() + timedelta(hours=14)).date().isoformat()
     assert {each.period for each in caps} == {ahead}
-
-
-def test_upper_apps_hear_of_each_outcome_and_cannot_spoil_it(world, ready, monkeypatch):
-    heard = []
-
-    def broken(message):
-        raise ValueError("broken")
-
-    monkeypatch.setattr(outcomes, "_LISTENERS", [])
-    for listener in (broken, broken, lambda m: heard.append((m.status, m.lead.name))):
-        outcomes.on_outcome(listener)
-    message, mailbox = ready()
-    assert delivery.drain(org_id=world.org.pk, mailbox_id=mailbox.pk).counts == {"sent": 1}
-    message = world.fresh(message)
-    assert heard == [("sent", message.lead.name)]
-    assert message.lead.status == LeadStatus.EMAILED
 
 
 def test_a_mailbox_that_is_paused_already_is_not_paused_again(world):

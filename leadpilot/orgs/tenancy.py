@@ -18,6 +18,13 @@ from leadpilot.lib.ids import new_id
 ORG_SETTING = "app.current_org"
 USER_SETTING = "app.current_user"
 
+_SET = "SELECT set_config(%s, %s, true)"
+# OFFSET 0 has the inner query read the old value before the outer one sets the new.
+_SET_AND_TELL = """
+SELECT earlier.value, set_config(earlier.name, %s, true)
+  FROM (SELECT named.name, current_setting(named.name, true) AS value FROM (VALUES (%s)) AS named (name) OFFSET 0) AS earlier
+"""
+
 Row = TypeVar("Row", bound=models.Model, covariant=True)
 Set = TypeVar("Set", contravariant=True)
 Got = TypeVar("Got", covariant=True)
@@ -25,18 +32,21 @@ Got = TypeVar("Got", covariant=True)
 
 @contextmanager
 def _local_setting(name: str, value: str, using: str) -> Iterator[None]:
+    connection = connections[using]
+    is_inner = connection.in_atomic_block
     with transaction.atomic(using=using):
-        connection = connections[using]
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting(%s, true)", [name])
+            if is_inner:
+                cursor.execute(_SET_AND_TELL, [value, name])
+            else:
+                cursor.execute(_SET, [name, value])
             before = cursor.fetchone()[0]
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
         yield
         # A local setting lasts to the end of the outermost transaction, not of this block. (An exception
         # rolls back to the savepoint, and the setting with it; so does a rollback that was asked for.)
-        if not connection.needs_rollback:
+        if is_inner and not connection.needs_rollback:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config(%s, %s, true)", [name, before or ""])
+                cursor.execute(_SET, [name, before or ""])
 
 
 @contextmanager

@@ -115,11 +115,13 @@ def set_status(*, lead: Lead, status: str, skip_reason: str = "") -> bool:
     return bool(moved)
 
 
+BEFORE_MAILED = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.SKIPPED)
+
+
 def note_mailed(*, org_id: UUID, lead_id: UUID, at: datetime) -> None:
     """A mail has left: the lead is `emailed`, unless it has come further already. One statement, for every mail sent."""
-    early = (LeadStatus.NEW, LeadStatus.RESEARCHING, LeadStatus.RESEARCHED, LeadStatus.SKIPPED)
     Lead.objects.for_org(org_id).filter(pk=lead_id).update(
-        status=Case(When(status__in=early, then=Value(LeadStatus.EMAILED)), default=F("status")),
+        status=Case(When(status__in=BEFORE_MAILED, then=Value(LeadStatus.EMAILED)), default=F("status")),
         last_interaction_at=at,
     )
 

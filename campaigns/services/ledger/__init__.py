@@ -12,7 +12,7 @@ from campaigns.services.ledger.finishing import finish
 from campaigns.services.ledger.obstacles import MAX_TRIES
 from campaigns.services.ledger.reaping import reap
 from campaigns.services.ledger.returning import FIRST_WAIT, back_off, release
-from campaigns.services.ledger.sending import begin, may_still_go
+from campaigns.services.ledger.sending import begin, hand_over, may_still_go
 
 __all__ = [
     "FIRST_WAIT",
@@ -22,6 +22,7 @@ __all__ = [
     "begin",
     "claim_batch",
     "finish",
+    "hand_over",
     "may_still_go",
     "new_owner",
     "reap",

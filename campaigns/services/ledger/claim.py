@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from campaigns.services.advancing import Following
+
 
 @dataclass(frozen=True)
 class Claim:
     """A message that one worker holds, with all it needs to send it outside of a transaction.
 
     `until` ends the local day in whose caps it has a place, or the sending window: it is not begun later than that.
+    `following` is what comes after it in its sequence, as the steps were at the claim.
     """
 
     org_id: UUID
@@ -26,6 +29,7 @@ class Claim:
     rcpt_to: str
     raw: bytes
     until: datetime
+    following: Following | None
 
     def fence(self) -> dict[str, object]:
         """The filter that finds the message only while it is still ours."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
 from campaigns import clearance, windows
 from campaigns.models import (
@@ -20,15 +20,26 @@ from campaigns.models import (
     MessageStatus,
     Quota,
 )
-from campaigns.services import quota
+from campaigns.services import advancing, quota
 from campaigns.services.ledger import obstacles
 from campaigns.services.ledger.claim import Claim
-from campaigns.services.transitions import move
+from campaigns.services.transitions import sources
 from leadpilot.lib import clock, failpoints, pace
 from leadpilot.lib.verdict import Outcome as Say
+from leadpilot.orgs import statements
 from leadpilot.orgs.tenancy import org_context
 
 CLAIM_LEASE = pace.time("claim_lease", timedelta(minutes=4))  # a batch; what is not begun by then goes back
+_LEASE = """
+UPDATE campaigns_message m
+   SET status = 'claimed', status_reason = '', attempts = m.attempts + 1, lease_owner = %(owner)s,
+       lease_until = clock_timestamp() + %(lease)s::interval, reserved = held.reserved::jsonb,
+       clearance = held.clearance::jsonb
+  FROM unnest(%(ids)s::uuid[], %(attempts)s::int[], %(reserved)s::text[], %(clearances)s::text[])
+       AS held (id, attempts, reserved, clearance)
+ WHERE m.org_id = %(org)s AND m.id = held.id AND m.attempts = held.attempts AND m.status = ANY(%(from)s)
+RETURNING m.id
+"""
 ROUNDS = 5  # batches that are looked at before a claim gives up finding one that may go
 
 
@@ -128,48 +139,77 @@ def _full_campaigns(org_id: UUID, day: str) -> list[UUID]:
 
 def _take(mailbox: Mailbox, ready: list[Message], owner: str, now: datetime) -> list[Claim]:
     """Reserve the caps and write the leases. A full cap of the organization or mailbox ends the batch."""
-    claims: list[Claim] = []
-    caps: dict[UUID | None, list[quota.Cap]] = {}
+    if not ready:
+        return []
+    caps = _caps(mailbox, ready, now)
+    places = quota.Places(org_id=mailbox.org_id, caps=[cap for each in caps.values() for cap in each])
+    taken: list[Message] = []
     for message in ready:
-        campaign = None if message.in_reply_to_id else message.campaign
-        key = campaign.pk if campaign else None
-        if key not in caps:
-            caps[key] = quota.caps_for(org=mailbox.org, mailbox=mailbox, campaign=campaign, now=now)
-        taken, full = quota.take(org_id=mailbox.org_id, caps=caps[key])
+        full = places.take(caps[_counted_for(message)])
         if full is None:
-            claims.append(_lease(mailbox, message, owner, taken, now))
+            taken.append(message)
             continue
         obstacles.note_full(mailbox, message, full, now)
         if not full.scope.startswith("campaign:"):
             break
+    places.write()
+    _lease(mailbox, taken, {key: [[c.scope, c.period] for c in each] for key, each in caps.items()}, owner)
+    claims = _claims(mailbox, taken, owner, now)
     if claims and mailbox.min_spacing_seconds:
         _space(mailbox, claims[0], now)
     return claims
 
 
-def _lease(mailbox: Mailbox, message: Message, owner: str, taken: quota.Taken, now: datetime) -> Claim:
-    attempt = message.attempts + 1
-    moved = move(
-        messages=Message.objects.for_org(mailbox.org_id).filter(pk=message.pk, attempts=message.attempts),
-        to=MessageStatus.CLAIMED,
-        attempts=attempt,
-        lease_owner=owner,
-        lease_until=Now() + CLAIM_LEASE,
-        reserved=taken,
-        clearance=message.clearance,
-    )
-    assert moved, "the row is locked, so nobody else can have moved it"
-    return Claim(
-        org_id=mailbox.org_id,
-        mailbox_id=mailbox.pk,
-        message_id=message.pk,
-        attempt=attempt,
-        owner=owner,
-        mail_from=message.from_email,
-        rcpt_to=message.to_email,
-        raw=bytes(message.raw or b""),
-        until=_not_after(mailbox, message, now),
-    )
+def _counted_for(message: Message) -> UUID | None:
+    """The campaign whose cap a message counts against: an answer counts against none."""
+    return None if message.in_reply_to_id else message.campaign_id
+
+
+def _caps(mailbox: Mailbox, ready: list[Message], now: datetime) -> dict[UUID | None, list[quota.Cap]]:
+    caps: dict[UUID | None, list[quota.Cap]] = {}
+    for message in ready:
+        key = _counted_for(message)
+        if key not in caps:
+            campaign = message.campaign if key else None
+            caps[key] = quota.caps_for(org=mailbox.org, mailbox=mailbox, campaign=campaign, now=now)
+    return caps
+
+
+def _lease(
+    mailbox: Mailbox, taken: list[Message], places: dict[UUID | None, quota.Taken], owner: str
+) -> None:
+    given = {
+        "org": mailbox.org_id,
+        "owner": owner,
+        "lease": CLAIM_LEASE,
+        "from": sources(MessageStatus.CLAIMED),
+        "ids": [m.pk for m in taken],
+        "attempts": [m.attempts for m in taken],
+        "reserved": [json.dumps(places[_counted_for(m)]) for m in taken],
+        "clearances": [json.dumps(m.clearance) for m in taken],
+    }
+    [moved] = statements.run(mailbox.org_id, (_LEASE, given))
+    assert len(moved) == len(taken), "the rows are locked, so nobody else can have moved them"
+
+
+def _claims(mailbox: Mailbox, taken: list[Message], owner: str, now: datetime) -> list[Claim]:
+    campaigns = [m.campaign_id for m in taken if m.campaign_id]
+    steps = advancing.steps_of(org_id=mailbox.org_id, campaign_ids=campaigns)
+    return [
+        Claim(
+            org_id=mailbox.org_id,
+            mailbox_id=mailbox.pk,
+            message_id=message.pk,
+            attempt=message.attempts + 1,
+            owner=owner,
+            mail_from=message.from_email,
+            rcpt_to=message.to_email,
+            raw=bytes(message.raw or b""),
+            until=_not_after(mailbox, message, now),
+            following=advancing.following(message, steps),
+        )
+        for message in taken
+    ]
 
 
 def _not_after(mailbox: Mailbox, message: Message, now: datetime) -> datetime:

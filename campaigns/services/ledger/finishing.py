@@ -9,6 +9,7 @@ from typing import Any
 from campaigns.faults import Fault, classify
 from campaigns.models import Message, MessageStatus, SendAttempt
 from campaigns.services import outcomes, quota
+from campaigns.services.ledger.accepting import accept
 from campaigns.services.ledger.claim import Claim
 from campaigns.services.ledger.returning import back_off, requeue, tries_of
 from campaigns.services.transitions import move, record_event
@@ -22,6 +23,8 @@ def finish(claim: Claim, result: Result) -> str:
 
     A worker that was given up on (`unknown`) and turns out to know is believed: its proof settles the message.
     """
+    if result.outcome is Outcome.SENT and accept(claim, result):
+        return str(MessageStatus.SENT)
     with org_context(claim.org_id):
         message = (
             Message.objects.for_org(claim.org_id)
