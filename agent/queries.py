@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
-from agent.models import Draft, DraftStatus
+from agent.models import AgentLog, Draft, DraftStatus, LogType
 from agent.services.drafts import mailbox_of
 from campaigns.rendering import compose
 from leadpilot.lib.errors import DomainError
@@ -54,6 +54,16 @@ def draft_list(
             F("in_reply_to_id").desc(nulls_last=True), "enrollment_id", "step_number", "created_at", "pk"
         )
     return drafts.order_by("-updated_at", "pk")
+
+
+def log_list(org: Any, *, kind: str = "", q: str = "") -> QuerySet[AgentLog]:
+    """The diary, newest first; `kind` is a log type, `q` words of the line. An unknown kind is no filter."""
+    logs = AgentLog.objects.for_org(org)
+    if kind in LogType.values:
+        logs = logs.filter(log_type=kind)
+    if q:
+        logs = logs.filter(message__icontains=q.replace("\0", ""))
+    return logs.order_by("-created_at", "-pk")
 
 
 def with_previews(drafts: Iterable[Draft]) -> list[Draft]:

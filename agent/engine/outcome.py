@@ -18,6 +18,8 @@ from leadpilot.orgs.services import notify
 from leadpilot.orgs.tenancy import org_context
 
 logger = logging.getLogger(__name__)
+WAITING_NOTE = "task_waiting"
+FAILED_NOTE = "task_failed"
 
 
 def give_up(task: ClaimedTask, message: str) -> bool:
@@ -26,6 +28,21 @@ def give_up(task: ClaimedTask, message: str) -> bool:
         if not claims.settle(task, TaskStatus.FAILED, error=message, failed=True):
             return False
         _aftermath(task, message)
+    return True
+
+
+def ask(task: ClaimedTask, question: str) -> bool:
+    """Let a task wait for a person and tell people; False, and nothing done, when the lease was lost."""
+    with org_context(task.org_id):
+        if not claims.settle(task, TaskStatus.AWAITING_APPROVAL, error=question, counted=False):
+            return False
+        notify(
+            org=Organization.objects.get(pk=task.org_id),
+            type=WAITING_NOTE,
+            title="Tasks wait for your approval",
+            message=question,
+            action_url=f"{reverse('agent:task_list')}?status=awaiting_approval",
+        )
     return True
 
 
@@ -84,18 +101,12 @@ def _aftermath(task: ClaimedTask, message: str) -> None:
         org = Organization.objects.get(pk=task.org_id)
         notify(
             org=org,
-            type="task_failed",
+            type=FAILED_NOTE,
             title=f"{name} failed",
             message=message,
-            action_url=_address(task),
+            action_url=f"{reverse('agent:task_list')}?status=failed&type={task.task_type}",
             priority="high",
         )
-
-
-def _address(task: ClaimedTask) -> str:
-    if task.lead_id:
-        return reverse("leads:lead_detail", args=[task.lead_id])
-    return reverse("agent:control_center")
 
 
 def _as_claimed(row: AgentTask) -> ClaimedTask:

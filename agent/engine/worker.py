@@ -16,7 +16,7 @@ from agent.engine import claims
 from agent.engine.errors import LeaseLost, TaskFailed, TaskLater, TaskNeedsApproval, TaskRetry
 from agent.engine.feed import Feed
 from agent.engine.keeper import Keeper
-from agent.engine.outcome import give_up, report_lost, report_parked
+from agent.engine.outcome import ask, give_up, report_lost, report_parked
 from agent.engine.queue import DRAIN_JOB
 from agent.engine.registry import HANDLERS, ClaimedTask
 from agent.models import TaskStatus
@@ -103,7 +103,7 @@ def _run(task: ClaimedTask) -> dict[str, Any]:
             task, TaskStatus.PENDING, error=str(later), scheduled_for=later.until, counted=False
         )
     except TaskNeedsApproval as question:
-        mine = claims.settle(task, TaskStatus.AWAITING_APPROVAL, error=str(question), counted=False)
+        mine = ask(task, str(question))
     except TaskRetry as again:
         mine = _failed(task, str(again), again)
     except Conflict as error:

@@ -12,7 +12,7 @@ from agent.services import drafts
 from campaigns.services import inbound as inbox
 from leadpilot.lib import clock
 from leadpilot.lib.verdict import Outcome
-from leadpilot.orgs.models import Notification, Organization
+from leadpilot.orgs.models import Organization
 from leadpilot.orgs.services import notify
 
 
@@ -49,14 +49,12 @@ def settle_draft(task: ClaimedTask, draft: Draft, *, confidence: float | None = 
 
 
 def _tell(org: Organization, reason: str, *, urgent: bool) -> None:
-    """One unread note about waiting approvals is enough, unless this one is urgent."""
-    waiting = Notification.objects.for_org(org).filter(type="approval_needed", read_at=None)
-    if urgent or not waiting.exists():
-        notify(
-            org=org,
-            type="approval_needed",
-            title="Something waits for your decision" if urgent else "Mails wait for your approval",
-            message=reason,
-            action_url=reverse("agent:approval_list"),
-            priority="high" if urgent else "medium",
-        )
+    """One unread note about waiting approvals is enough, and one for what is urgent."""
+    notify(
+        org=org,
+        type="approval_needed",
+        title="Something waits for your decision" if urgent else "Mails wait for your approval",
+        message=reason,
+        action_url=reverse("agent:approval_list"),
+        priority="high" if urgent else "medium",
+    )

@@ -22,6 +22,7 @@ from campaigns.services import outbox
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.lib.verdict import Outcome
+from leadpilot.orgs import notes
 from leadpilot.orgs.models import Organization, User
 from leads.models import Lead
 
@@ -179,10 +180,10 @@ def edit_draft(*, draft: Draft, version: int, subject: str, body: str, by: User)
         )
     )
     if not changed:
-        raise _moved_on(draft)
+        raise moved_on(draft)
     draft.refresh_from_db()
     if draft.step_number == 1 and subject != before:
-        _follow_subject(draft, mailbox, before)
+        follow_subject(draft, mailbox, before)
     _log(draft, LogType.APPROVAL, f"{by.display_name} edited “{draft.subject}”", "draft.edited", actor=by)
     return draft
 
@@ -191,7 +192,7 @@ def _hash(draft: Draft, mailbox: Mailbox, subject: str, body: str) -> str:
     return content_hash(from_email=mailbox.email, to_email=draft.lead.email, subject=subject, body=body)
 
 
-def _follow_subject(first: Draft, mailbox: Mailbox, before: str) -> None:
+def follow_subject(first: Draft, mailbox: Mailbox, before: str) -> None:
     """Follow-ups answer the first mail: those that wait as "Re: <its old subject>" take its new one."""
     for draft in sequence_of(first):
         if draft.pk == first.pk or not draft.subject.startswith(
@@ -216,7 +217,7 @@ def approve_draft(*, draft: Draft, version: int, by: User | None = None) -> Draf
     """
     locked = Draft.objects.for_org(draft.org_id).select_for_update(of=("self",)).get(pk=draft.pk)
     if locked.version != version or locked.status not in OPEN:
-        raise _moved_on(locked)
+        raise moved_on(locked)
     _refuse_when_overtaken(locked)
     if by is not None:
         _pass_gate(locked, by)
@@ -227,10 +228,17 @@ def approve_draft(*, draft: Draft, version: int, by: User | None = None) -> Draf
     )
     if locked.in_reply_to is not None:
         inbox.mark_handled(inbound=locked.in_reply_to, by=by)
+    _settle_notes(draft.org_id)
     draft.refresh_from_db()
     who = by.display_name if by else "The gate"
     _log(draft, LogType.APPROVAL, f"{who} approved “{draft.subject}”", "draft.approved", actor=by)
     return draft
+
+
+def _settle_notes(org_id: UUID) -> None:
+    """Nobody has to be reminded of approvals once none is waiting."""
+    if not Draft.objects.for_org(org_id).filter(status=DraftStatus.PENDING_APPROVAL).exists():
+        notes.settle(org=org_id, type="approval_needed")
 
 
 def _refuse_when_overtaken(draft: Draft) -> None:
@@ -305,7 +313,7 @@ def sequence_of(draft: Draft) -> list[Draft]:
 def undo_approval(*, draft: Draft, by: User) -> Draft:
     """Take an approval back while the mail has not begun to leave. Raises Conflict when it has."""
     if draft.status != DraftStatus.APPROVED or draft.message is None:
-        raise _moved_on(draft)
+        raise moved_on(draft)
     outbox.cancel_message(message=draft.message, reason=f"{by.display_name} took the approval back.", by=by)
     Draft.objects.for_org(draft.org_id).filter(pk=draft.pk, status=DraftStatus.APPROVED).update(
         status=DraftStatus.PENDING_APPROVAL,
@@ -325,7 +333,7 @@ def reject_draft(*, draft: Draft, version: int, reason: str, by: User) -> Draft:
     reason = reason.strip()
     if not reason:
         raise DomainError(
-            "reason: is empty; a few words are enough, the writer learns from them.", field="reason"
+            "reason: is empty; a few words are enough; they are kept with the draft.", field="reason"
         )
     now = clock.now()
     changed = (
@@ -334,8 +342,9 @@ def reject_draft(*, draft: Draft, version: int, reason: str, by: User) -> Draft:
         .update(status=DraftStatus.REJECTED, rejection_reason=reason, decided_by=by, updated_at=now)
     )
     if not changed:
-        raise _moved_on(draft)
+        raise moved_on(draft)
     draft.refresh_from_db()
+    _settle_notes(draft.org_id)
     _log(
         draft,
         LogType.APPROVAL,
@@ -384,7 +393,7 @@ def _cancelled(message: Message, reason: str) -> bool:
     return True
 
 
-def _moved_on(draft: Draft) -> Conflict:
+def moved_on(draft: Draft) -> Conflict:
     draft.refresh_from_db()
     if draft.status in OPEN:
         return Conflict("This draft was edited meanwhile. Look at the new text, then decide.")

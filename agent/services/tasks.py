@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db import transaction
 
 from agent import handlers
-from agent.engine.outcome import clean_up
+from agent.engine.outcome import FAILED_NOTE, WAITING_NOTE, clean_up
 from agent.engine.queue import DRAIN_JOB
 from agent.models import AgentTask, LogType, TaskStatus
 from agent.services.log import log
+from campaigns.services import enrollment as enrollments
 from leadpilot.lib import clock, jobs
 from leadpilot.lib.errors import Conflict, DomainError
+from leadpilot.orgs import notes
 from leadpilot.orgs.models import User
 
 __all__ = [
@@ -21,10 +25,15 @@ __all__ = [
     "retry_task",
 ]  # handlers: they fill the registry
 
+ENROLL = "enroll"  # in a task's input: approving it takes its lead into its campaign
+
 
 @transaction.atomic
 def approve_task(*, task: AgentTask, by: User) -> AgentTask:
-    """Let a waiting task go on. Raises Conflict when it was decided already."""
+    """Let a waiting task go on. Raises Conflict when it was decided already.
+
+    A task that asks whether a lead may be enrolled is answered by enrolling it; raises DomainError when it cannot be.
+    """
     now = clock.now()
     moved = _move(
         task,
@@ -34,6 +43,8 @@ def approve_task(*, task: AgentTask, by: User) -> AgentTask:
         approved_at=now,
         scheduled_for=now,
     )
+    if moved.input_data.get(ENROLL):
+        enrollments.enroll(campaign=moved.campaign, lead=moved.lead, by=by)
     return _told(moved, "approved", by)
 
 
@@ -83,6 +94,14 @@ def retry_task(*, task: AgentTask, by: User) -> AgentTask:
     return _told(moved, "tried again", by)
 
 
+def _settle_notes(org_id: UUID) -> None:
+    """Nobody has to be reminded of what is not waiting, or not failed, any more."""
+    rows = AgentTask.objects.for_org(org_id)
+    for status, note in ((TaskStatus.AWAITING_APPROVAL, WAITING_NOTE), (TaskStatus.FAILED, FAILED_NOTE)):
+        if not rows.filter(status=status).exists():
+            notes.settle(org=org_id, type=note)
+
+
 def _move(task: AgentTask, from_: tuple[TaskStatus, ...], to: TaskStatus, **values: object) -> AgentTask:
     rows = AgentTask.objects.for_org(task.org_id).filter(pk=task.pk, status__in=from_)
     moved = rows.update(status=to, updated_at=clock.now(), **values)
@@ -93,6 +112,7 @@ def _move(task: AgentTask, from_: tuple[TaskStatus, ...], to: TaskStatus, **valu
 
 
 def _told(task: AgentTask, what: str, by: User, reason: str = "") -> AgentTask:
+    _settle_notes(task.org_id)
     log(
         org=task.org_id,
         log_type=LogType.APPROVAL,

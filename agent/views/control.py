@@ -13,9 +13,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from agent import llm
+from agent import llm, queries
 from agent.forms import ConfigForm
-from agent.models import Agent, AgentLog, AgentTask, LogType, TaskStatus
+from agent.models import Agent, LogType
+from agent.queries_tasks import open_counts
 from agent.score_form import WeightsForm
 from agent.services import control
 from agent.status import agent_status
@@ -60,6 +61,7 @@ def page(
     """The control center with these forms, as they were typed or as they are in force."""
     org = request.org
     config = control.config_for(org)
+    counts = open_counts(org)
     context = {
         "form": form,
         "config": config,
@@ -68,10 +70,9 @@ def page(
         "writer": llm.model_name() if llm.is_configured() else "",
         "may_change": request.membership.may("admin"),
         "status": agent_status(request),
-        "open_tasks": AgentTask.objects.for_org(org)
-        .filter(status__in=[TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.AWAITING_APPROVAL])
-        .count(),
-        "failed_tasks": AgentTask.objects.for_org(org).filter(status=TaskStatus.FAILED).count(),
+        "open_tasks": counts["open"],
+        "waiting_tasks": counts["awaiting_approval"],
+        "failed_tasks": counts["failed"],
         **_activity(request),
     }
     return render_page(request, TEMPLATE, context, status=status)
@@ -80,18 +81,13 @@ def page(
 def _activity(request: OrgRequest) -> dict[str, Any]:
     kind = request.GET.get("type", "")
     q = request.GET.get("q", "").strip()
-    logs = (
-        AgentLog.objects.for_org(request.org).select_related("lead", "agent", "actor").order_by("-created_at")
-    )
-    if kind in LogType.values:
-        logs = logs.filter(log_type=kind)
-    if q:
-        logs = logs.filter(message__icontains=q)
+    logs = queries.log_list(request.org, kind=kind, q=q).select_related("lead", "agent", "actor")
     return {
         "logs": Paginator(logs, LOGS).get_page(request.GET.get("page")),
         "log_types": LogType.choices,
         "type": kind,
         "q": q,
+        "may_export": request.membership.may("admin"),
     }
 
 

@@ -19,6 +19,7 @@ from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import member_required
 from leadpilot.orgs.models import Organization
 from leadpilot.orgs.requests import OrgRequest
+from leadpilot.orgs.views import notes_context
 from leads.models import Lead, LeadStatus
 
 
@@ -36,6 +37,7 @@ def _context(request: OrgRequest) -> dict[str, Any]:
     replies = InboundMessage.objects.for_org(org).filter(received_at__gte=since, is_automatic=False)
     unknown = Message.objects.for_org(org).filter(status=MessageStatus.UNKNOWN).count()
     return {
+        **notes_context(request),
         "status": agent_status(request),
         "lead_count": Lead.objects.for_org(org).count(),
         "tiles": _tiles(org, sent.count(), replies.count()),
@@ -82,7 +84,7 @@ def _tiles(org: Organization, sent: int, replies: int) -> list[dict[str, Any]]:
         {
             "label": "Sent today",
             "value": sent,
-            "href": reverse("campaigns:message_list") + "?status=sent",
+            "href": reverse("campaigns:message_list") + "?status=sent&sent=today",
             "hint": "",
         },
         {
@@ -94,7 +96,7 @@ def _tiles(org: Organization, sent: int, replies: int) -> list[dict[str, Any]]:
         {
             "label": "Researched today",
             "value": researched,
-            "href": f"{leads}?status=researched",
+            "href": f"{leads}?status=all&researched=today",
             "hint": "leads",
         },
         {

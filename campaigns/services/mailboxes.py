@@ -15,6 +15,7 @@ from campaigns.rendering import BadContent, require_header_safe
 from campaigns.services import delivery, polling
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
+from leadpilot.orgs import notes
 from leadpilot.orgs.models import Organization, User
 from leadpilot.orgs.services import record
 
@@ -195,6 +196,7 @@ def resume_mailbox(*, mailbox: Mailbox, by: User | None = None) -> None:
     Mailbox.objects.for_org(mailbox.org_id).filter(pk=mailbox.pk).update(
         status=MailboxStatus.CONNECTED, status_reason="", send_failures=0, next_send_at=None
     )
+    notes.settle(org=mailbox.org_id, type="mailbox_paused", about=mailbox.email)
     record(
         org=mailbox.org,
         actor=by,

@@ -19,6 +19,7 @@ from campaigns.services import inbound
 from campaigns.smtp import ConnectFailed
 from leadpilot.lib import clock, failpoints, pace
 from leadpilot.lib.encryption import DecryptionError
+from leadpilot.orgs import notes
 from leadpilot.orgs.services import notify
 from leadpilot.orgs.tenancy import org_context
 
@@ -89,6 +90,8 @@ def _succeeded(mailbox: Mailbox) -> None:
         _rows(mailbox).update(
             poll_lease_until=None, last_polled_at=clock.now(), poll_failures=0, poll_problem=""
         )
+        if mailbox.poll_failures:
+            notes.settle(org=mailbox.org_id, type="mailbox_unread", about=mailbox.email)
 
 
 def _failed(mailbox: Mailbox, problem: str) -> None:
@@ -136,6 +139,7 @@ def _take(mailbox: Mailbox, raw: bytes, source_key: str, **position: int) -> boo
                 type="mail_unreadable",
                 title=f"A mail to {mailbox.email} could not be read",
                 message=f"Look for it in the mailbox itself. {held}".strip(),
+                action_url="/mailboxes/",
                 priority="high",
             )
         return False

@@ -15,7 +15,8 @@ from django.utils.text import slugify
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.lib.ids import new_id
-from leadpilot.orgs.models import AuditEntry, Membership, Notification, Organization, Role, SignInLink, User
+from leadpilot.orgs.models import AuditEntry, Membership, Organization, Role, SignInLink, User
+from leadpilot.orgs.notes import notify as notify
 from leadpilot.orgs.tenancy import org_context
 
 SIGN_IN_LINK_HOURS = 12
@@ -94,21 +95,6 @@ def record_many(
             for pk, special in details.items()
         ],
         batch_size=1000,
-    )
-
-
-def notify(
-    *,
-    org: Organization,
-    type: str,
-    title: str,
-    message: str = "",
-    action_url: str = "",
-    priority: str = "medium",
-) -> Notification:
-    """Tell the organization's people something inside the application."""
-    return Notification.objects.create(
-        org=org, type=type, title=title[:200], message=message, action_url=action_url, priority=priority
     )
 
 

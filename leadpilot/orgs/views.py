@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import login
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from leadpilot.lib.errors import DomainError
-from leadpilot.lib.htmx import render_page
-from leadpilot.orgs import services
+from leadpilot.lib.htmx import render_page, wants_fragment
+from leadpilot.orgs import notes, services
 from leadpilot.orgs.access import get_or_404, member_required, public, role_required, signed_in
 from leadpilot.orgs.forms import NewOrganizationForm, OrganizationForm, RoleForm
 from leadpilot.orgs.middleware import SESSION_KEY
-from leadpilot.orgs.models import AuditEntry, Membership, Role
+from leadpilot.orgs.models import AuditEntry, Membership, Notification, Role
 from leadpilot.orgs.requests import OrgRequest
 from leadpilot.orgs.tenancy import user_context
 
+NOTES_SHOWN = 6
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -111,6 +114,41 @@ def member_role(request: OrgRequest, pk: UUID) -> HttpResponse:
     except DomainError as error:
         messages.error(request, str(error))
     return redirect("orgs:settings")
+
+
+@role_required("member")
+@require_POST
+def note_read(request: OrgRequest, pk: UUID) -> HttpResponse:
+    """Somebody has read one note."""
+    theirs = Notification.objects.for_org(request.org).filter(Q(user=None) | Q(user=request.user))
+    notes.mark_read(org=request.org, user=request.user, pk=get_or_404(theirs, pk).pk)
+    return _notes_left(request)
+
+
+@role_required("member")
+@require_POST
+def notes_read(request: OrgRequest) -> HttpResponse:
+    """Somebody has read all that was for them."""
+    notes.mark_read(org=request.org, user=request.user)
+    return _notes_left(request)
+
+
+def _notes_left(request: OrgRequest) -> HttpResponse:
+    if not wants_fragment(request):
+        return redirect("agent:today")
+    return render(request, "orgs/_notes.html", notes_context(request))
+
+
+def notes_context(request: OrgRequest) -> dict[str, Any]:
+    """What `orgs/_notes.html` shows."""
+    unread = notes.unread_for(request.org, request.user)
+    shown = list(unread[: NOTES_SHOWN + 1])
+    count = len(shown) if len(shown) <= NOTES_SHOWN else unread.count()
+    return {
+        "notes": shown[:NOTES_SHOWN],
+        "notes_count": count,
+        "may_read": request.membership.may("member"),
+    }
 
 
 @public

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
+
 from campaigns import dsn, parsing
 from campaigns.models import Classification, InboundMessage, Mailbox, Message, MessageEvent, StopReason
 from campaigns.services import enrollment as enrollments
@@ -10,6 +12,7 @@ from campaigns.services.inbound.keeping import keep, tell
 from campaigns.services.inbound.matching import Reported, locked, proved, reported
 from campaigns.services.transitions import lock_open, record_event
 from leadpilot.lib import clock
+from leadpilot.orgs.services import notify
 from leads.models import SuppressionReason
 from leads.services.suppression import suppress
 
@@ -77,3 +80,11 @@ def _complained(message: Message) -> None:
         org=message.org, value=message.to_email, reason=SuppressionReason.COMPLAINED, origin="marked as spam"
     )
     enrollments.stop_lead(lead=message.lead, reason=StopReason.UNSUBSCRIBED, note="Marked our mail as spam.")
+    notify(
+        org=message.org,
+        type="complaint",
+        title=f"{message.lead.name} marked our mail as spam",
+        message="Everything to this address was stopped. Too many of these cost the mailbox its good name.",
+        action_url=reverse("leads:lead_detail", args=[message.lead_id]),
+        priority="high",
+    )

@@ -11,6 +11,7 @@ from campaigns.services import outcomes, quota
 from campaigns.services.transitions import cancel, move, record_event
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict
+from leadpilot.orgs import notes
 from leadpilot.orgs.models import User
 
 
@@ -44,6 +45,8 @@ def settle_unknown(*, message: Message, sent: bool, by: User | None = None, note
     message.refresh_from_db()
     attempts.filter(outcome="unknown").update(outcome="sent" if sent else "not_sent")
     record_event(message=message, kind=MessageEvent.Kind.SETTLED, sent=sent, by=str(by or ""), note=note)
+    if not Message.objects.for_org(message.org_id).filter(status=MessageStatus.UNKNOWN).exists():
+        notes.settle(org=message.org_id, type=outcomes.UNKNOWN_NOTE)
     if sent:
         outcomes.sent(message=message, proof=note)
     else:

@@ -206,6 +206,12 @@ def _agent(world: Furnished, made: dict[str, Any]) -> dict[str, Any]:
         "draft": draft,
         "answer": answer,
         "task": task,
+        "waiting_task": AgentTask.objects.create(
+            org=org, task_type="enrich_lead", lead=made["free_lead"], status="awaiting_approval"
+        ),
+        "failed_task": AgentTask.objects.create(
+            org=org, task_type="enrich_lead", lead=made["free_lead"], status="failed", error_message=word
+        ),
         "log": AgentLog.objects.create(**known, log_type="action", message=f"Did {word}", task=task),
         "decision": Decision.objects.create(**known, action="send_message", outcome="ask", draft=draft),
     }
