@@ -22,12 +22,14 @@ from leadpilot.trust.injector import Injector
 from leadpilot.trust.ledgerbook import Ledgerbook
 from leadpilot.trust.workers import Workers
 
-WORKERS = 3  # in each cluster
+WORKERS = 2  # in each cluster
 BACKLOG = 70  # messages that wait, so that every fault finds some
 EVERY = 0.45  # seconds between two faults, when the world can keep up
-MOST_WAITING = 12  # faults lying in wait before the next one is held back
+MOST_WAITING = 10  # faults in ambush before the next one is held back
 HOLD_BACK = 6.0  # seconds, at most
-LAST = 25.0  # seconds for what lies in wait after the last fault
+LOOK = 0.1  # seconds between two looks at what has struck
+MOUTHFUL = 6  # leads approved at a time
+LAST = 45.0  # seconds for what lies in wait after the last fault
 REST = 150.0  # seconds for everything to be sent and settled at the end
 
 
@@ -51,6 +53,15 @@ class World:
     proxy: Helper
     clusters: list[Workers]
     settles: bool
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def due(self, what: str, every: float) -> bool:
+        """Whether these seconds are over since it was last due."""
+        now = time.monotonic()
+        if now - self._last.get(what, 0.0) < every:
+            return False
+        self._last[what] = now
+        return True
 
 
 @contextmanager
@@ -89,6 +100,10 @@ def world(folder: Path) -> Iterator[World]:
             lambda: restart_database(folder),
             Ledgerbook(folder / "faults.jsonl"),
         )
+        injector.baits = {
+            "smtp.rset": lambda: oracle.ask(do="plan", verb="RCPT", say="450 4.2.0 later", id=-1),
+            "inbound.before_commit": lambda: people.perform(plan.Act(0, "reply", 0.5, 0.0)),
+        }
         yield World(folder, people, injector, oracle, proxy, clusters, imap is not None)
 
 
@@ -146,7 +161,7 @@ def _storm(there: World, planned: plan.Plan, say: Callable[[str], None]) -> None
     """Faults and acts in the plan's order, as fast as there is something to break."""
     acts = list(planned.acts)
     log = Ledgerbook(there.folder / "acts.jsonl")
-    _feed(there, BACKLOG)
+    _feed(there, BACKLOG // 2)
     next_at = time.monotonic()
     for fault in planned.faults:
         while acts and acts[0].before <= fault.number:
@@ -164,7 +179,7 @@ def _storm(there: World, planned: plan.Plan, say: Callable[[str], None]) -> None
 
 
 def _should_wait(there: World, since: float) -> bool:
-    return there.injector.waiting() > MOST_WAITING and time.monotonic() - since < HOLD_BACK
+    return there.injector.in_ambush() > MOST_WAITING and time.monotonic() - since < HOLD_BACK
 
 
 def _act(there: World, act: plan.Act) -> None:
@@ -185,17 +200,18 @@ def _act(there: World, act: plan.Act) -> None:
 
 
 def _tend(there: World, log: Ledgerbook) -> None:
-    """A quarter of a second of everything else."""
+    """A moment of everything else, each part as often as it is worth its time: two cores have to do for all of this."""
+    time.sleep(LOOK)
     there.injector.look()
     there.people.undo_due()
-    there.people.notice_replies()
-    if int(time.monotonic() * 4) % 8 == 0:
-        there.people.mend()
     _write(there, log)
-    waiting = surely(there.people.population.waiting)
-    if waiting < BACKLOG:
-        _feed(there, min(4, BACKLOG - waiting))
-    time.sleep(0.05)
+    if there.due("replies", 0.5):
+        there.people.notice_replies()
+    if there.due("mend", 2.0):
+        there.people.mend()
+    if there.due("feed", 0.5):
+        waiting = surely(there.people.population.waiting)
+        _feed(there, min(MOUTHFUL, BACKLOG - waiting))
 
 
 def _feed(there: World, leads: int) -> None:
@@ -241,6 +257,7 @@ def _figures(
     unknown = [row for row in found.rows if row.was_unknown]
     settled = [row for row in unknown if row.status != "unknown"]
     waits = sorted(there.injector.recoveries) or [0.0]
+    median = waits[len(waits) // 2]
     p99 = waits[min(len(waits) - 1, int(len(waits) * 0.99))]
     return [
         ("faults", there.injector.struck, "faults"),
@@ -250,6 +267,7 @@ def _figures(
         *((name, number, "messages") for name, number in counts.items()),
         ("unknown", len(unknown), "messages"),
         ("unknown_settled", round(100 * len(settled) / len(unknown), 2) if unknown else 100.0, "%"),
+        ("recovery_p50", round(median, 1), "s"),
         ("recovery_p99", round(p99, 1), "s"),
         ("recovery_max", round(waits[-1], 1), "s"),
         ("still_ill", there.injector.still_ill(), "clusters"),

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from leadpilot.trust.plan import Fault
 from leadpilot.trust.workers import Workers
 
 FROZEN = 2.5  # seconds a stopped process stays so
+BAIT = 3.0  # seconds between two baits for one place
 
 
 @dataclass
@@ -32,10 +34,14 @@ class Injector:
     log: Ledgerbook
     struck: int = 0
     recoveries: list[float] = field(default_factory=list)
+    baits: dict[str, Callable[[], object]] = field(
+        default_factory=dict
+    )  # what brings somebody to a rare place
     armed: dict[str, deque[Fault]] = field(default_factory=dict)
     beaten: dict[int, deque[Fault]] = field(default_factory=dict)
     rules: dict[int, Fault] = field(default_factory=dict)
     answers: dict[int, Fault] = field(default_factory=dict)
+    _baited: dict[str, float] = field(default_factory=dict)
     _frozen: list[tuple[float, int]] = field(default_factory=list)
     _ill: list[tuple[float, Workers]] = field(default_factory=list)
 
@@ -47,6 +53,10 @@ class Injector:
         """How many faults lie in wait."""
         queues = [*self.armed.values(), *self.beaten.values()]
         return sum(map(len, queues)) + len(self.rules) + len(self.answers)
+
+    def in_ambush(self) -> int:
+        """How many of them wait for a mail or a query, not for a cluster to get up."""
+        return self.waiting() - sum(map(len, self.beaten.values()))
 
     def look(self) -> None:
         """See what has struck since the last look, and which clusters work again."""
@@ -60,6 +70,7 @@ class Injector:
             if lying:
                 for number in [n for n in helper.ask(do="state")[name] if n in lying]:
                     self._strike(lying.pop(number))
+        self._bait()
         self._thaw()
         self._look_at_clusters()
 
@@ -91,6 +102,14 @@ class Injector:
         faults.append(fault)
         if len(faults) == 1:
             failpoints.arm(self.places, place, fault.how["action"])
+
+    def _bait(self) -> None:
+        """Bring somebody to rare places, again and again, while a fault lies in wait there."""
+        now = time.monotonic()
+        for place, bait in self.baits.items():
+            if self.armed.get(place) and now - self._baited.get(place, 0.0) > BAIT:
+                self._baited[place] = now
+                bait()
 
     def _worker(self, fault: Fault) -> None:
         """A cluster that has not got up again is not beaten further: the fault waits for it."""

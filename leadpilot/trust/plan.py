@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-CLUSTERS = 2
+CLUSTERS = 3
 SLOWEST = 5.8  # seconds of the slow answer that is a trap: longer than the grace of a stop
 PLACES = (
     "ledger.before_claim_commit",

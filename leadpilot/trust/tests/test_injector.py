@@ -142,6 +142,7 @@ def test_a_beaten_cluster_is_given_time_to_get_up(injector: Injector, victim: Vi
     injector.inject(beat(42, "KILL"))
     injector.look()
     assert (injector.struck, injector.waiting(), injector.still_ill()) == (1, 1, 1)
+    assert injector.in_ambush() == 0
     victim.works, victim.there = True, False
     injector.look()
     assert (injector.still_ill(), len(injector.recoveries)) == (0, 1)
@@ -174,6 +175,17 @@ def test_a_restart_of_the_database_makes_every_cluster_prove_itself(
     victim.works = True
     injector.look()
     assert injector.still_ill() == 0
+
+
+def test_a_rare_place_is_baited_while_a_fault_lies_in_wait_there(injector: Injector) -> None:
+    laid: list[str] = []
+    injector.baits = {"smtp.rset": lambda: laid.append("rset"), "smtp.dot": lambda: laid.append("dot")}
+    injector.look()
+    assert laid == []
+    injector.inject(Fault(65, "failpoint", {"place": "smtp.rset", "action": "kill"}))
+    injector.look()
+    injector.look()
+    assert laid == ["rset"]  # and not again before its time
 
 
 def test_what_never_struck_is_taken_back_and_said(injector: Injector, oracle: Helper, proxy: Helper) -> None:
