@@ -209,8 +209,8 @@ class People:
         return first[int(pick * len(first))] if first else None
 
     def _lower_cap(self, message: Any, act: Act) -> bool:
-        """Two more today, or fewer than are under way: the cap of a mailbox or of a campaign."""
-        column, row = ("campaign", message.campaign) if act.pick < 0.5 else ("mailbox", message.mailbox)
+        """One more today, or fewer than are under way: the cap of a mailbox or of a campaign."""
+        column, row = ("campaign", message.campaign) if act.pick < 0.3 else ("mailbox", message.mailbox)
         value = str(row.pk) if column == "campaign" else row.email
         if any(cap.value == value for cap in self.caps):
             return False
@@ -224,7 +224,7 @@ class People:
             return used
 
         self.caps.append(Cap(column, value, 0.0, usual))
-        less = -1 if int(act.pick * 1000) % 2 else 2
+        less = 1 if int(act.pick * 1000) % 3 == 0 else -2
         used = surely(self._in_org(lambda: change(lambda used: max(1, used + less))))
         self.caps.append(Cap(column, value, self._note("cap lowered", value), max(1, used + less)))
 

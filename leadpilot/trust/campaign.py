@@ -187,7 +187,7 @@ def _act(there: World, act: plan.Act) -> None:
     if act.trap == "commit":
         rule = {
             "action": "delay",
-            "pattern": "campaigns_sendattempt",
+            "pattern": "claimed",
             "seconds": plan.SLOWEST,
             "forward": True,
         }
@@ -238,6 +238,8 @@ def _rest(there: World) -> None:
 
 def _unrest(there: World) -> bool:
     """Whether something may still change by itself."""
+    if there.injector.still_ill():
+        return True
     org = there.people.population.org
     with org_context(org.pk):
         rows = Message.objects.for_org(org)

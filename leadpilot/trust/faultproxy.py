@@ -27,7 +27,8 @@ class Rule:
     """What to do, where and when.
 
     `pattern` (latin-1) at its `nth` occurrence, or after `after` bytes, in one direction of line `line`; with neither,
-    at the next bytes. What stands before the place is passed on first, and with `forward` the pattern itself, too.
+    at the next bytes. What stands before the place is passed on first, and with `forward` the whole piece it stands in: the
+    other side gets a complete message, and its answer is lost.
     `cut`: RST to both sides. `half_close`: FIN to the receiver, nothing more in this direction. `delay`: seconds.
     `drop`: the rest of this piece is swallowed. `drop_reply`: the next piece in the other direction is.
     """
@@ -58,8 +59,7 @@ class Rule:
         while (found := text.find(self.wanted, start)) >= 0:
             self.seen += 1
             if self.seen >= self.nth:
-                at = found + (len(self.wanted) if self.forward else 0) - len(keep)
-                return max(0, at)
+                return len(data) if self.forward else max(0, found - len(keep))
             start = found + 1
         return None
 

@@ -26,6 +26,7 @@ PLACES = (
 )
 _ACTIONS = ("kill", "kill", "kill", "kill", "exit", "raise", "sleep:1.5")
 _DOT = "\r\n.\r\n"
+TRAPS = ("", "", "connect", "RCPT", "DATA", "commit")
 
 # Of a hundred faults, about so many of each kind. Whole clusters are dear to start, so few of them die.
 WEIGHTS = {
@@ -68,16 +69,19 @@ _SMTP: tuple[dict[str, Any], ...] = (
     {"action": "delay", "direction": "down", "pattern": "354", "seconds": 2.0},
     {"action": "delay", "direction": "down", "pattern": "250 2.0.0 taken", "seconds": 2.0},
 )
+# `claimed` stands in what begins a mail (its intent), `taken as number` in what finishes one that was accepted.
 _POSTGRES: tuple[dict[str, Any], ...] = (
-    {"action": "cut", "pattern": "COMMIT"},
-    {"action": "cut", "pattern": "COMMIT", "forward": True, "seconds": 0.05},
-    {"action": "cut", "pattern": "COMMIT", "nth": 7, "forward": True, "seconds": 0.05},
-    {"action": "cut", "pattern": "campaigns_sendattempt"},
-    {"action": "cut", "pattern": "campaigns_sendattempt", "forward": True, "seconds": 0.02},
+    *(
+        {"action": "cut", "pattern": pattern, "forward": forward, "seconds": 0.1 if forward else 0.0}
+        for pattern in ("COMMIT", "claimed", "taken as number")
+        for forward in (False, True)
+    ),
+    {"action": "cut", "pattern": "COMMIT", "nth": 7, "forward": True, "seconds": 0.1},
     {"action": "cut", "pattern": "campaigns_quota", "nth": 3},
     {"action": "cut", "pattern": "FOR UPDATE"},
     {"action": "cut", "direction": "down", "pattern": "COMMIT"},
     {"action": "delay", "pattern": "COMMIT", "seconds": 2.0},
+    {"action": "delay", "pattern": "claimed", "seconds": 2.0},
     {"action": "half_close", "pattern": "COMMIT", "forward": True},
     {"action": "cut_all"},
 )
@@ -208,6 +212,8 @@ def _fault(number: int, decks: dict[str, _Deck], chance: random.Random) -> Fault
 
 def _act(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
     kind = decks["act"].draw()
-    trap = chance.choice(["", "", "connect", "RCPT", "DATA", "commit"])
+    trap = chance.choice(
+        TRAPS if kind != "lower_cap" else TRAPS[2:5]
+    )  # what is claimed already must notice, too
     hold = round(chance.uniform(6.0, 8.5), 2)
     return Act(chance.randint(1, number), kind, chance.random(), hold, trap)

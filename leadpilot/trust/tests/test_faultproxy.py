@@ -117,13 +117,13 @@ def test_a_cut_resets_both_sides_before_the_pattern_passes(
     assert proxy.ask(do="state")["fired"][-1] == number
 
 
-def test_a_cut_can_let_the_pattern_arrive_first(proxy: Helper, line: socket.socket, echo: Echo) -> None:
+def test_a_cut_can_let_the_whole_message_arrive_first(proxy: Helper, line: socket.socket, echo: Echo) -> None:
     rule(proxy, action="cut", pattern="DATA", forward=True, seconds=0.2)
     line.sendall(b"two DATA three\n")
     with pytest.raises(ConnectionResetError):
         while line.recv(1000):
             pass
-    assert echo.heard == [b"two DATA"]
+    assert echo.heard == [b"two DATA three\n"]
 
 
 def test_a_rule_acts_once(proxy: Helper, line: socket.socket) -> None:
@@ -185,8 +185,8 @@ def test_a_half_close_ends_one_way_and_leaves_the_other(
     received = b""
     while data := line.recv(1000):
         received += data
-    assert b"".join(echo.heard) == b"one stop"
-    assert received == b"one stopgoodbye\n"
+    assert b"".join(echo.heard) == b"one stop two\n"
+    assert received == b"one stop two\ngoodbye\n"
     assert echo.ends == ["fin"]
 
 
