@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from agent import gate, limits
+from agent import enrolling, gate, limits
 from agent.bookkeeping import STEP_REMOVED
 from agent.engine import submit_many
 from agent.engine.queue import OPEN_STATUSES
@@ -114,18 +114,24 @@ def find_leads(org: Organization, config: AgentConfig, most: int) -> int:
 
 
 def enroll_leads(org: Organization, config: AgentConfig, most: int) -> int:
-    """Put researched leads into the campaign that takes them by itself; returns how many were enrolled."""
+    """Put researched leads into the campaign that takes them by itself, or ask a person where the settings say so;
+    returns how many were enrolled."""
     campaign = (
         Campaign.objects.for_org(org)
         .filter(status=CampaignStatus.ACTIVE, enroll_automatically=True)
         .order_by("started_at", "created_at")
         .first()
     )
-    if campaign is None or "enroll_lead" in config.require_approval_for:
+    if campaign is None:
         return 0
+    if "enroll_lead" in config.require_approval_for:
+        most = min(most, enrolling.room(org))
     enrolled = 0
-    for lead in _to_enroll(org)[:most]:
-        if not gate.propose(org=org, action="enroll_lead", lead=lead, situation=_where(campaign)).allowed:
+    for lead in _to_enroll(org, campaign)[:most]:
+        verdict = gate.propose(org=org, action="enroll_lead", lead=lead, situation=_where(campaign))
+        if verdict.outcome is Outcome.ASK:
+            enrolling.ask(campaign=campaign, lead=lead, verdict=verdict)
+        if not verdict.allowed:
             continue
         try:
             enrollments.enroll(campaign=campaign, lead=lead)
@@ -142,7 +148,7 @@ def _where(campaign: Campaign) -> dict[str, str]:
     return {"campaign": str(campaign.pk), "campaign_name": campaign.name}
 
 
-def _to_enroll(org: Organization) -> QuerySet[Lead]:
+def _to_enroll(org: Organization, campaign: Campaign) -> QuerySet[Lead]:
     refused = Decision.objects.filter(
         org_id=OuterRef("org_id"),
         lead=OuterRef("pk"),
@@ -150,10 +156,14 @@ def _to_enroll(org: Organization) -> QuerySet[Lead]:
         created_at__gt=clock.now() - ASK_AGAIN,
     ).exclude(outcome=str(Outcome.ALLOW))
     ever = Enrollment.objects.filter(org_id=OuterRef("org_id"), lead=OuterRef("pk"))
+    asked = AgentTask.objects.filter(
+        org_id=OuterRef("org_id"), lead=OuterRef("pk"), campaign=campaign, **enrolling.QUESTION
+    )
     researched = Lead.objects.for_org(org).filter(status=LeadStatus.RESEARCHED)
     return (
         researched.exclude(Exists(ever))
         .exclude(Exists(refused))
+        .exclude(Exists(asked))
         .select_related("org")
         .order_by("-score", "created_at")
     )
@@ -178,6 +188,8 @@ def find_sequences(org: Organization, config: AgentConfig, most: int) -> int:
     drafts = Draft.objects.filter(org_id=OuterRef("org_id"), enrollment=OuterRef("pk"))
     open_task = _tasks(
         TaskType.GENERATE_SEQUENCE,
+        input_data__draft__isnull=True,
+        input_data__enroll__isnull=True,
         lead=OuterRef("lead"),
         campaign=OuterRef("campaign"),
         status__in=[*OPEN_STATUSES, TaskStatus.CANCELLED],

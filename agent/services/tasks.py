@@ -44,8 +44,17 @@ def approve_task(*, task: AgentTask, by: User) -> AgentTask:
         scheduled_for=now,
     )
     if moved.input_data.get(ENROLL):
-        enrollments.enroll(campaign=moved.campaign, lead=moved.lead, by=by)
+        _enroll(moved, by)
     return _told(moved, "approved", by)
+
+
+def _enroll(task: AgentTask, by: User) -> None:
+    """The lead comes in, and the task becomes that of writing to it."""
+    if task.campaign is None or task.lead is None:
+        raise DomainError("The lead or the campaign is not there any more.")
+    enrollment = enrollments.enroll(campaign=task.campaign, lead=task.lead, by=by)
+    task.input_data, task.dedupe_key = {}, f"write:{enrollment.pk}"
+    task.save(update_fields=["input_data", "dedupe_key", "updated_at"])
 
 
 @transaction.atomic

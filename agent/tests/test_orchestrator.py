@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from agent import engine, orchestrator
+from agent import engine, enrolling, orchestrator
 from agent.bookkeeping import STEP_REMOVED, settle_drafts
 from agent.models import AgentConfig, AgentLog, AgentTask, Decision, Draft, DraftStatus, TaskStatus, TaskType
 from agent.services import control
 from agent.services.drafts import approve_draft
+from agent.services.tasks import approve_task, reject_task
 from agent.tests.world import (
     make_campaign,
     make_draft,
@@ -25,6 +26,8 @@ from campaigns.models import Enrollment, EnrollmentStatus, Message, StopReason
 from campaigns.services import enrollment as enrollments
 from campaigns.services import steps
 from leadpilot.lib import clock
+from leadpilot.lib.errors import DomainError
+from leadpilot.orgs.models import Notification
 from leads.models import Lead, LeadStatus
 from leads.services.suppression import suppress
 
@@ -130,14 +133,6 @@ def test_a_campaign_without_a_mailbox_is_said_once(running: Any) -> None:
     orchestrator.look_for_work(running.pk)
     line = AgentLog.objects.for_org(running).get(log_type="error")
     assert "no mailbox" in line.message
-
-
-def test_enrolment_by_people_alone_is_respected(running: Any) -> None:
-    configure(running, require_approval_for=["enroll_lead"])
-    make_campaign(running)
-    make_lead(running, status=LeadStatus.RESEARCHED)
-    assert orchestrator.look_for_work(running.pk)["enroll_lead"] == 0
-    assert not Decision.objects.for_org(running).exists()
 
 
 def test_drafts_that_were_not_put_to_the_gate_are_finished(running: Any) -> None:
@@ -326,3 +321,73 @@ class TestAStepThatIsAddedLater:
         assert (second.status, second.withdrawn_reason) == (DraftStatus.WITHDRAWN, STEP_REMOVED)
         steps.add_step(campaign=campaign)
         assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 1
+
+
+class TestAskingBeforeEnrolling:
+    """With "enroll_lead" in the settings' list a person says who comes in."""
+
+    @pytest.fixture
+    def asked(self, running: Any) -> AgentTask:
+        configure(running, require_approval_for=["enroll_lead"])
+        make_campaign(running)
+        make_lead(running, status=LeadStatus.RESEARCHED)
+        assert orchestrator.look_for_work(running.pk)["enroll_lead"] == 0
+        return tasks(running, TaskType.GENERATE_SEQUENCE).get()
+
+    def test_the_question_waits_with_its_reason_and_people_are_told_once(
+        self, running: Any, asked: AgentTask
+    ) -> None:
+        assert (asked.status, asked.requires_approval) == (TaskStatus.AWAITING_APPROVAL, True)
+        assert "settings ask" in asked.error_message
+        make_lead(running, "Bo Ek", status=LeadStatus.RESEARCHED)
+        orchestrator.look_for_work(running.pk)
+        note = Notification.objects.for_org(running).get()
+        assert "May Bo Ek be taken into “Autumn”?" in note.message
+        assert "Ada Lovelace" in note.message
+
+    def test_yes_enrolls_the_lead_and_begins_the_writing(
+        self, running: Any, alice: Any, asked: AgentTask
+    ) -> None:
+        approve_task(task=asked, by=alice)
+        enrollment = Enrollment.objects.for_org(running).get()
+        assert (enrollment.lead_id, enrollment.campaign_id) == (asked.lead_id, asked.campaign_id)
+        assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 0
+        engine.drain(running.pk, seconds=30)
+        assert Draft.objects.for_org(running).filter(enrollment=enrollment).count() == 5
+
+    def test_no_is_not_asked_again_and_leaves_the_lead_to_people(
+        self, running: Any, alice: Any, asked: AgentTask
+    ) -> None:
+        reject_task(task=asked, by=alice, reason="Not this one.")
+        with clock.travel(timedelta(hours=2)):
+            assert orchestrator.look_for_work(running.pk)["enroll_lead"] == 0
+            assert tasks(running, TaskType.GENERATE_SEQUENCE).count() == 1
+            enrollments.enroll(campaign=asked.campaign, lead=asked.lead, by=alice)
+            assert orchestrator.look_for_work(running.pk)["generate_sequence"] == 1
+
+    def test_a_lead_that_came_in_by_hand_is_not_asked_about(
+        self, running: Any, alice: Any, asked: AgentTask
+    ) -> None:
+        enrollments.enroll(campaign=asked.campaign, lead=asked.lead, by=alice)
+        orchestrator.look_for_work(running.pk)
+        asked.refresh_from_db()
+        assert (asked.status, asked.rejection_reason[:8]) == (TaskStatus.CANCELLED, "A person")
+
+    def test_a_lead_that_may_not_come_in_is_refused_with_the_reason(
+        self, running: Any, alice: Any, asked: AgentTask
+    ) -> None:
+        suppress(org=running, value=asked.lead.email, reason="manual")
+        with pytest.raises(DomainError, match="suppression list"):
+            approve_task(task=asked, by=alice)
+        asked.refresh_from_db()
+        assert asked.status == TaskStatus.AWAITING_APPROVAL
+
+    def test_only_so_many_questions_wait_at_a_time(self, running: Any, monkeypatch: Any) -> None:
+        monkeypatch.setattr(enrolling, "MOST_ASKED", 2)
+        configure(running, require_approval_for=["enroll_lead"])
+        make_campaign(running)
+        for number in range(4):
+            make_lead(running, f"Lead{number} Li", status=LeadStatus.RESEARCHED)
+        orchestrator.look_for_work(running.pk)
+        orchestrator.look_for_work(running.pk)
+        assert tasks(running, TaskType.GENERATE_SEQUENCE).count() == 2
