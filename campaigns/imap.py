@@ -19,6 +19,7 @@ from imap_tools.errors import ImapToolsError
 
 from campaigns.smtp import ConnectFailed, clean, explain, tls_context
 from leadpilot.lib import outbound
+from leadpilot.lib.masking import mask
 
 MOST_BYTES = 2_000_000  # of one mail; attachments beyond that are not needed
 _SENT_NAMES = (
@@ -128,10 +129,10 @@ class Inbox:
         except (ImapToolsError, imaplib.IMAP4.error) as error:
             if isinstance(error, imaplib.IMAP4.abort):
                 raise
-            message = (
-                f"{self.server.host} does not accept this user name and password: {clean(str(error))[:200]}"
-            )
-            raise ConnectFailed("password", message, permanent=True, phase="login") from error
+            said = clean(mask(str(error), self.server.password))[:200]
+            message = f"{self.server.host} does not accept this user name and password: {said}"
+            # Without the cause: servers repeat the login they refuse, and tracebacks would show it.
+            raise ConnectFailed("password", message, permanent=True, phase="login") from None
 
     def _cut(self) -> None:
         """The time is up: whatever waits on the socket now fails."""
@@ -246,7 +247,8 @@ def failure(
         )
     if isinstance(error, (OSError, outbound.OutboundError)):
         return explain(error, server.host, server.port, phase)
-    message = f"{server.host} answered in a way that is not IMAP: {clean(str(error))[:200]}"
+    said = clean(mask(str(error), server.password))[:200]
+    message = f"{server.host} answered in a way that is not IMAP: {said}"
     return ConnectFailed("protocol", message, permanent=False, phase=phase)
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, Literal
 
 from leadpilot.lib import failpoints, outbound, pace
+from leadpilot.lib.masking import mask
 
 Kind = Literal["refused", "dns", "timeout", "connection", "tls", "password", "protocol", "busy"]
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -144,12 +145,20 @@ class Connection(smtplib.SMTP):
                 or line[3:4] not in (b" ", b"-", b"")
                 or (code and int(line[:3]) != code)
             ):
-                raise ProtocolError(f"not an SMTP answer: {clean(line)}")
+                raise ProtocolError(f"not an SMTP answer: {clean(self._without_secrets(line))}")
             code = int(line[:3])
             if len(kept) < _KEPT_TEXT:
                 kept += line[4:] + b"\n"
             if line[3:4] != b"-":
-                return code, kept[:_KEPT_TEXT].strip()
+                return code, self._without_secrets(kept[:_KEPT_TEXT].strip())
+
+    def _without_secrets(self, said: bytes) -> bytes:
+        """Some servers repeat the login they refuse; what they say is shown and kept."""
+        if not self.server.password:
+            return said
+        return mask(said.decode("utf-8", "surrogateescape"), self.server.password).encode(
+            "utf-8", "surrogateescape"
+        )
 
     def _line(self, most: int) -> tuple[bytes, int]:
         """The beginning of the next line, and the line's whole length."""

@@ -1,10 +1,12 @@
 """Every setting, in one file, from the environment. What is missing or wrong stops the start with a sentence."""
 
+import base64
 import contextlib
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 import environ
@@ -64,6 +66,7 @@ INSTALLED_APPS = [
     "campaigns",
     "agent",
     "leadpilot.sandbox",
+    "leadpilot.bench",
     "leadpilot.run",
     "leadpilot.trust",
     "django.contrib.auth",
@@ -251,13 +254,6 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="LeadPilot <noreply@localhost>")
 
-LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logs.configure(
-    json=not IS_LOCAL,
-    level=env.str("LOG_LEVEL", default="INFO"),
-    known=[SECRET_KEY, *(config["PASSWORD"] or "" for config in DATABASES.values())],
-)
-
 # The outbound door (leadpilot.lib.outbound): private addresses are refused but for these.
 OUTBOUND_ALLOW = env.list("OUTBOUND_ALLOW", default=[])
 # http://user:password@host:port of proxies to go out through, tried in turn when a site blocks one.
@@ -288,6 +284,22 @@ CHROMIUM = env.str("LEADPILOT_CHROMIUM", default="")
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 LEADPILOT_MODEL = env.str("LEADPILOT_MODEL", default="gpt-5-mini")
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+# Hidden in logs and in the queue's records wherever they stand, whatever they look like.
+KNOWN_SECRETS = [
+    value
+    for value in (
+        SECRET_KEY,
+        OPENAI_API_KEY,
+        EMAIL_CONFIG.get("EMAIL_HOST_PASSWORD"),
+        *(config["PASSWORD"] for config in DATABASES.values()),
+        *(base64.b64encode(key.secret).decode() for key in ENCRYPTION_KEYS),
+        *(unquote(urlsplit(proxy).password or "") for proxy in OUTBOUND_PROXIES),
+    )
+    if value
+]
+LOGGING = logs.configure(json=not IS_LOCAL, level=env.str("LOG_LEVEL", default="INFO"), known=KNOWN_SECRETS)
 
 # Rate limits (seed 000, section 7.2).
 MAX_EMAILS_PER_DAY = env.int("MAX_EMAILS_PER_DAY", default=500)

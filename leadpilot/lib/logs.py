@@ -150,14 +150,23 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
         "filters": {"client_errors": {"()": ClientErrors, "level": level}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "leadpilot"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # These write headers and addresses with their queries at DEBUG and INFO.
+        # These write headers, addresses with their queries, the values of variables and of SQL at DEBUG and INFO.
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "django.request": {"level": level, "filters": ["client_errors"], "propagate": True},
             **{
                 name: {"level": "WARNING"}
-                for name in ("httpx2", "httpcore2", "httpx", "httpcore", "openai", "asyncio")
+                for name in (
+                    "django.template",
+                    "django.db.backends",
+                    "httpx2",
+                    "httpcore2",
+                    "httpx",
+                    "httpcore",
+                    "openai",
+                    "asyncio",
+                )
             },
         },
     }

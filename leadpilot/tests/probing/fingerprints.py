@@ -34,3 +34,11 @@ def rows_that_mention(org: Any, values: Iterable[Any]) -> list[str]:
     with org_context(org.pk), connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), [pattern] * len(parts))
         return sorted({row[0] for row in cursor.fetchall()})
+
+
+def texts(org: Any) -> str:
+    """All rows of an organization as one text."""
+    parts = [f'SELECT t::text FROM "{table}" t' for table in _tables()]
+    with org_context(org.pk), connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts))
+        return "\n".join(row[0] for row in cursor.fetchall())
