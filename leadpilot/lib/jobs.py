@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connections, router
 from django_q.models import OrmQ
 
-from leadpilot.lib import doorbell
+from leadpilot.lib import doorbell, logs
 from leadpilot.lib.q_settings import Q_CLUSTER
 
 _JOB = re.compile(r"((?:leads|campaigns|agent|leadpilot(?:\.\w+)*)\.(?:tasks|schedules))\.([a-z]\w*)")
@@ -66,6 +66,12 @@ def run_pending(limit: int = 100, using: str | None = None) -> int:
             doorbell.finish(cursor, taken.id)
         resolve(taken.job)(*taken.args)
     return limit
+
+
+def keep_no_secrets(task: dict[str, Any], **kwargs: Any) -> None:
+    """Receiver of `post_execute_in_worker`: django-q2 keeps a failed job's traceback in a table of its own."""
+    if not task.get("success"):
+        task["result"] = logs.clean(str(task.get("result", "")))
 
 
 def _plain(arg: Any) -> str | int:

@@ -45,7 +45,29 @@ _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
         rf"\1{HIDDEN}",
     ),
     # sign-in and unsubscribe links
-    (re.compile(r"(/enter/|/u/|/password/reset/key/)[A-Za-z0-9_-]{8,}"), rf"\1{HIDDEN}"),
+    (
+        re.compile(r"(/enter/|/u/|/password/reset/key/|/confirm-email/)[A-Za-z0-9_:.-]{8,}"),
+        rf"\1{HIDDEN}",
+    ),
+    # what PostgreSQL quotes in its errors: whole rows, keys, values, lines of a file
+    (
+        re.compile(
+            r"(Failing row contains )\(.*?(?=(?: : |\n)Traceback|\n(?:The above|During handling|CONTEXT:)|\s*\Z)",
+            re.DOTALL,
+        ),
+        rf"\1({HIDDEN}).",
+    ),
+    (
+        re.compile(
+            r"(Key \([^\n]{1,200}?\)=)\(.{0,2000}?\)(?= (?:already|is not present|is still|conflicts))",
+            re.DOTALL,
+        ),
+        rf"\1({HIDDEN})",
+    ),
+    (re.compile(r'((?:invalid input [^\n"]{1,60}|value out of range): )"[^\n]*"'), rf'\1"{HIDDEN}"'),
+    (re.compile(r"(CONTEXT:  )(?:COPY|unnamed|portal|JSON)[^\n]*"), rf"\1{HIDDEN}"),
+    # what people searched for
+    (re.compile(r"(<\w{0,20}Request: [A-Z]{1,10} '[^'?\n]{0,2000})\?[^'\n]*"), rf"\1?{HIDDEN}"),
     (
         re.compile(
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\n]{0,8000}(?:-----END [A-Z ]{0,30}KEY-----)?"
@@ -92,6 +114,14 @@ class Redactor:
         return self.text(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
+_current = Redactor()
+
+
+def clean(text: str) -> str:
+    """A text as the logs would show it, for errors that are kept elsewhere."""
+    return _current.text(text)
+
+
 class ClientErrors(logging.Filter):
     """Makes Django's warnings of 4xx answers what they are, an information: somebody mistyped, or has to sign in."""
 
@@ -114,6 +144,8 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
     level = level.upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise ValueError(f"LOG_LEVEL is {level}; use DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    global _current
+    _current = Redactor(known)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -139,7 +171,7 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
             structlog.processors.format_exc_info,  # plain text: structlog's richer ones print local variables
             structlog.processors.StackInfoRenderer(),
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            Redactor(known),
+            _current,
             structlog.processors.JSONRenderer() if json else _console(),
         ],
     }

@@ -10,8 +10,13 @@ class OrgsConfig(AppConfig):
     verbose_name = "Organizations"
 
     def ready(self) -> None:
-        """Grants before migrations, and the check that the application's role bypasses nothing."""
-        from leadpilot.orgs import checks, grants  # models are not loaded when this module is imported
+        """Grants before migrations, no secrets in the queue, the check that the application's role bypasses nothing."""
+        # Models are not loaded when this module is imported.
+        from django_q.signals import post_execute_in_worker
 
+        from leadpilot.lib import jobs
+        from leadpilot.orgs import checks, grants
+
+        post_execute_in_worker.connect(jobs.keep_no_secrets, dispatch_uid="keep_no_secrets")
         pre_migrate.connect(grants.grant_before_migrating, dispatch_uid="grants")
         register(checks.application_role_is_confined, Tags.database)

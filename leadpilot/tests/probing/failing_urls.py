@@ -9,6 +9,7 @@ from django.urls import path
 from leadpilot.orgs.access import member_required
 from leadpilot.orgs.models import Notification
 from leadpilot.orgs.requests import OrgRequest
+from leadpilot.tests.probing import failing_jobs
 from leadpilot.urls import handler404, handler500, urlpatterns
 
 ERRORS = {"broken": RuntimeError, "absent": Http404, "forbidden": PermissionDenied}
@@ -23,5 +24,12 @@ def write(request: OrgRequest, error: str) -> HttpResponse:
     return HttpResponse("done")
 
 
-urlpatterns = [path("probe/<str:error>/", write), *urlpatterns]
+@member_required
+def fail(request: OrgRequest, job: str) -> HttpResponse:
+    """Fail as one of the failing jobs does."""
+    getattr(failing_jobs, job)(str(request.org.pk))
+    return HttpResponse("it did not fail")
+
+
+urlpatterns = [path("probe/<str:error>/", write), path("fail/<str:job>/", fail), *urlpatterns]
 __all__ = ["handler404", "handler500", "urlpatterns"]
