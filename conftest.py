@@ -20,6 +20,8 @@ from leadpilot import environment
 environment.load()
 environment.ensure_database()
 
+pytest_plugins = ["leadpilot.tests.browser"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Cheap password hashes; everything else is as in production."""

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from agent.models import Draft
 from agent.tests.world import make_campaign, make_draft, make_enrollment, make_lead
 from leadpilot.orgs.tenancy import org_context
-from leadpilot.tests.test_shell_browser import DESK, PHONE, Open, chromium, open_page, serious  # noqa: F401
+from leadpilot.tests.browser import DESK, PHONE, Open, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LIST = "/approvals/"
@@ -42,7 +42,7 @@ def subject(page: Page) -> Any:
     return page.locator(".mail-subject dd")
 
 
-def test_the_keyboard_alone_approves_and_takes_back(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_the_keyboard_alone_approves_and_takes_back(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     expect(subject(page)).to_have_text("Step 1")
     page.keyboard.press("j")
@@ -58,7 +58,7 @@ def test_the_keyboard_alone_approves_and_takes_back(open_page: Open, waiting: An
     assert statuses(org, waiting)[0] == "pending_approval"
 
 
-def test_one_key_approves_the_whole_sequence(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_one_key_approves_the_whole_sequence(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.keyboard.press("s")
     expect(page.locator(".toast")).to_contain_text("3 approved.")
@@ -66,7 +66,7 @@ def test_one_key_approves_the_whole_sequence(open_page: Open, waiting: Any, org:
     assert statuses(org, waiting) == ["approved"] * 3 + ["pending_approval"] * 3
 
 
-def test_a_mail_is_rejected_with_a_reason(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_a_mail_is_rejected_with_a_reason(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.keyboard.press("r")
     dialog = page.get_by_role("dialog")
@@ -80,7 +80,7 @@ def test_a_mail_is_rejected_with_a_reason(open_page: Open, waiting: Any, org: An
     assert statuses(org, waiting)[:3] == ["rejected", "withdrawn", "withdrawn"]
 
 
-def test_the_dialog_can_be_left_without_deciding(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_the_dialog_can_be_left_without_deciding(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.keyboard.press("r")
     page.keyboard.press("Escape")
@@ -88,7 +88,7 @@ def test_the_dialog_can_be_left_without_deciding(open_page: Open, waiting: Any, 
     assert set(statuses(org, waiting)) == {"pending_approval"}
 
 
-def test_editing_keeps_letters_out_of_the_shortcuts(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_editing_keeps_letters_out_of_the_shortcuts(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.keyboard.press("e")
     field = page.get_by_label("Subject")
@@ -100,7 +100,7 @@ def test_editing_keeps_letters_out_of_the_shortcuts(open_page: Open, waiting: An
     assert set(statuses(org, waiting)) == {"pending_approval"}
 
 
-def test_what_was_typed_survives_a_refusal(open_page: Open, waiting: Any, alice: Any):  # noqa: F811
+def test_what_was_typed_survives_a_refusal(open_page: Open, waiting: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.keyboard.press("e")
     page.get_by_label("Body").fill("My own text")
@@ -110,7 +110,7 @@ def test_what_was_typed_survives_a_refusal(open_page: Open, waiting: Any, alice:
     expect(page.get_by_label("Body")).to_have_value("My own text")
 
 
-def test_several_are_ticked_and_approved(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_several_are_ticked_and_approved(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     expect(page.locator("[data-bulk]")).to_be_hidden()
     page.keyboard.press("x")
@@ -125,7 +125,7 @@ def test_several_are_ticked_and_approved(open_page: Open, waiting: Any, org: Any
     assert statuses(org, waiting) == ["approved"] * 2 + ["pending_approval"] * 4
 
 
-def test_new_drafts_come_by_themselves_and_nothing_jumps(open_page: Open, waiting: Any, org: Any, alice: Any):  # noqa: F811
+def test_new_drafts_come_by_themselves_and_nothing_jumps(open_page: Open, waiting: Any, org: Any, alice: Any):
     page = open_page(LIST, user=alice)
     page.locator("[data-select]").nth(1).check()
     before = page.locator(".mail").bounding_box()
@@ -138,7 +138,7 @@ def test_new_drafts_come_by_themselves_and_nothing_jumps(open_page: Open, waitin
 
 
 def test_a_phone_shows_list_then_mail_with_its_evidence_and_the_decision(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     waiting: Any,
     org: Any,
     alice: Any,
@@ -160,7 +160,7 @@ def test_a_phone_shows_list_then_mail_with_its_evidence_and_the_decision(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_no_page_has_a_serious_barrier(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     waiting: list[Draft],
     alice: Any,
     theme: str,
@@ -174,7 +174,7 @@ def test_no_page_has_a_serious_barrier(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
 
 
-def test_stop_is_one_press_away(open_page: Open, waiting: Any, alice: Any):  # noqa: F811
+def test_stop_is_one_press_away(open_page: Open, waiting: Any, alice: Any):
     page = open_page("/", user=alice)
     page.locator(".btn-start").first.click()
     expect(page.locator(".btn-stop")).to_be_visible()
@@ -183,7 +183,7 @@ def test_stop_is_one_press_away(open_page: Open, waiting: Any, alice: Any):  # n
     expect(page.locator(".toast").last).to_contain_text("Stopped")
 
 
-def test_a_refresh_that_comes_in_between_leaves_the_right_button(open_page: Open, waiting: Any, alice: Any):  # noqa: F811
+def test_a_refresh_that_comes_in_between_leaves_the_right_button(open_page: Open, waiting: Any, alice: Any):
     """The line on top refreshes itself: its answer must not swap the button away from under the press."""
     page = open_page("/", user=alice)
     held: list[Any] = []
@@ -197,7 +197,7 @@ def test_a_refresh_that_comes_in_between_leaves_the_right_button(open_page: Open
 
 
 def test_a_slow_answer_shows_and_takes_no_second_decision(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     waiting: Any,
     org: Any,
     alice: Any,

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from campaigns.services import inbound as inbounds
 from campaigns.tests.pages import at, talk
-from leadpilot.tests.test_shell_browser import DESK, PHONE, Open, chromium, open_page, serious  # noqa: F401
+from leadpilot.tests.browser import DESK, PHONE, Open, serious
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -40,7 +40,7 @@ def talks(world):
     ]
 
 
-def test_j_and_k_walk_through_the_conversations_and_read_them(open_page: Open, talks, alice, world):  # noqa: F811
+def test_j_and_k_walk_through_the_conversations_and_read_them(open_page: Open, talks, alice, world):
     page = open_page(at("inbox"), user=alice)
     expect(page.locator("#detail")).to_contain_text("Choose a conversation")
     page.keyboard.press("j")
@@ -56,7 +56,7 @@ def test_j_and_k_walk_through_the_conversations_and_read_them(open_page: Open, t
     expect(page.locator("#detail")).to_contain_text("with Bo Ek")
 
 
-def test_a_class_is_corrected_where_its_reason_stands(open_page: Open, talks, alice, world):  # noqa: F811
+def test_a_class_is_corrected_where_its_reason_stands(open_page: Open, talks, alice, world):
     page = open_page(at("thread", talks[1].thread), user=alice)
     page.get_by_text("Why question?").click()
     expect(page.locator(".msg-in")).to_contain_text("It says so.")
@@ -67,7 +67,7 @@ def test_a_class_is_corrected_where_its_reason_stands(open_page: Open, talks, al
     assert world.fresh(talks[1].inbound).classification == "interested"
 
 
-def test_formatted_mail_stays_in_its_frame_and_fetches_nothing(open_page: Open, talks, alice):  # noqa: F811
+def test_formatted_mail_stays_in_its_frame_and_fetches_nothing(open_page: Open, talks, alice):
     page = open_page(at("inbox"), user=alice)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -78,14 +78,14 @@ def test_formatted_mail_stays_in_its_frame_and_fetches_nothing(open_page: Open, 
     assert page.title() != "bad"
 
 
-def test_e_closes_a_conversation(open_page: Open, talks, alice, world):  # noqa: F811
+def test_e_closes_a_conversation(open_page: Open, talks, alice, world):
     page = open_page(at("thread", talks[0].thread), user=alice)
     page.keyboard.press("e")
     expect(page.locator(".split-list")).not_to_contain_text("Ann Li")
     assert not world.fresh(talks[0].thread).is_open
 
 
-def test_on_a_phone_list_and_conversation_take_turns(open_page: Open, talks, alice):  # noqa: F811
+def test_on_a_phone_list_and_conversation_take_turns(open_page: Open, talks, alice):
     page = open_page(at("inbox"), user=alice, viewport=PHONE)
     expect(page.locator("#detail")).to_be_hidden()
     page.get_by_text("Bo Ek").click()
@@ -98,7 +98,7 @@ def test_on_a_phone_list_and_conversation_take_turns(open_page: Open, talks, ali
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_no_page_has_a_serious_barrier_or_scrolls_sideways(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     talks,
     alice,
     theme: str,

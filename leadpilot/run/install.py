@@ -6,6 +6,7 @@ when it is quiet, and hundreds of lines when it is not.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -38,8 +39,8 @@ class Progress:
             words = line.split()
             if words[:1] in (["Collecting"], ["Processing"]):
                 self.found += 1
-                name = words[1].rsplit("/", 1)[-1].split("-", 1)[0].split("=", 1)[0]
-                self.state = f"getting package {self.found}: {name}"
+                name = re.match(r"\w*(?:[.-][A-Za-z]\w*)*", words[1].rsplit("/", 1)[-1])
+                self.state = f"getting package {self.found}: {name[0] if name else ''}"
             elif line.startswith("Installing collected packages"):
                 self.state = f"putting {line.count(',') + 1} packages in place"
 

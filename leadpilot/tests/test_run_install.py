@@ -70,7 +70,7 @@ def test_on_a_terminal_one_line_changes_and_is_gone_at_the_end(monkeypatch: pyte
     progress = install.Progress(screen)
 
     def words() -> Iterator[str]:
-        yield "Collecting django==5.2\n"
+        yield "Collecting django-htmx>=5.2\n"
         yield "Processing /somewhere/idna-3.20-py3-none-any.whl\n"
         while "package 2: idna" not in screen.getvalue():  # ends: the line is told every 10 ms
             yield "  Downloading\n"

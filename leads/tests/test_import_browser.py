@@ -11,7 +11,7 @@ from playwright.sync_api import Page as Browsed
 from playwright.sync_api import expect
 
 from leadpilot.orgs.tenancy import org_context
-from leadpilot.tests.test_shell_browser import DESK, PHONE, Open, chromium, open_page, serious  # noqa: F401
+from leadpilot.tests.browser import DESK, PHONE, Open, serious
 from leads.models import Fact, Lead, Page
 from leads.services import imports
 from leads.services.leads import add_note, create_lead
@@ -97,7 +97,7 @@ def leave(page: Browsed) -> None:
 
 @pytest.mark.parametrize(("viewport", "theme"), [(DESK, "light"), (PHONE, "dark")], ids=["desk", "phone"])
 def test_no_page_has_a_serious_barrier_or_scrolls_sideways(
-    open_page: Open,  # noqa: F811
+    open_page: Open,
     world: dict[str, str],
     alice: Any,
     viewport: Any,
@@ -116,7 +116,7 @@ def test_no_page_has_a_serious_barrier_or_scrolls_sideways(
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
-def test_a_file_becomes_leads(open_page: Open, org: Any, alice: Any):  # noqa: F811
+def test_a_file_becomes_leads(open_page: Open, org: Any, alice: Any):
     page = open_page(reverse("leads:import_create"), user=alice)
     page.get_by_label("CSV or XLSX file").set_input_files(
         {"name": "kontakte.csv", "mimeType": "text/csv", "buffer": TABLE.encode("cp1252")}
@@ -138,7 +138,7 @@ def test_a_file_becomes_leads(open_page: Open, org: Any, alice: Any):  # noqa: F
     leave(page)
 
 
-def test_searching_and_walking_with_the_keyboard(open_page: Open, world: dict[str, str], alice: Any):  # noqa: F811
+def test_searching_and_walking_with_the_keyboard(open_page: Open, world: dict[str, str], alice: Any):
     page = open_page(world["list"], user=alice)
     page.keyboard.press("/")
     page.keyboard.type("lovel")
@@ -151,7 +151,7 @@ def test_searching_and_walking_with_the_keyboard(open_page: Open, world: dict[st
     leave(page)
 
 
-def test_a_note_is_added_without_leaving(open_page: Open, world: dict[str, str], alice: Any):  # noqa: F811
+def test_a_note_is_added_without_leaving(open_page: Open, world: dict[str, str], alice: Any):
     page = open_page(world["detail"], user=alice)
     page.get_by_role("textbox", name="Note").fill("Prefers the morning.")
     page.get_by_role("button", name="Add note").click()
