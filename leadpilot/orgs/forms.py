@@ -19,7 +19,7 @@ class OrganizationForm(forms.ModelForm[Organization]):
     website = forms.URLField(
         required=False,
         assume_scheme="https",
-        help_text="Your own site; used in signatures and to describe you.",
+        help_text="Your own site; a model that writes your mails is told it.",
     )
 
     class Meta:
@@ -42,3 +42,17 @@ class NewOrganizationForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices)
+
+
+class MemberForm(forms.Form):
+    """A person to add. Owners are made by owners (`leadpilot.orgs.members`)."""
+
+    name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    email = forms.EmailField(
+        max_length=254, label="Address", widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(
+        choices=Role.choices,
+        initial=Role.MEMBER,
+        help_text="Viewers look. Members approve and write. Admins also change settings. Owners also manage people.",
+    )

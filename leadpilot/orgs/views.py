@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page, wants_fragment
 from leadpilot.orgs import notes, services
 from leadpilot.orgs.access import get_or_404, member_required, public, role_required, signed_in
-from leadpilot.orgs.forms import NewOrganizationForm, OrganizationForm, RoleForm
+from leadpilot.orgs.forms import MemberForm, NewOrganizationForm, OrganizationForm, RoleForm
+from leadpilot.orgs.members import may_have_link
 from leadpilot.orgs.middleware import SESSION_KEY
-from leadpilot.orgs.models import AuditEntry, Membership, Notification, Role
+from leadpilot.orgs.models import AuditEntry, Membership, Notification, Role, User
 from leadpilot.orgs.requests import OrgRequest
 from leadpilot.orgs.tenancy import user_context
 
@@ -80,23 +82,47 @@ def organization_settings(request: OrgRequest) -> HttpResponse:
     """The organization: its details, members and audit log. Only admins may change them."""
     if request.method == "POST":
         return _save_settings(request)
-    return _settings_page(request, OrganizationForm(instance=request.org))
+    return settings_page(request)
 
 
 @role_required("admin")
 def _save_settings(request: OrgRequest) -> HttpResponse:
     form = OrganizationForm(request.POST, instance=type(request.org)(pk=request.org.pk))
     if not form.is_valid():
-        return _settings_page(request, form, status=422)
+        return settings_page(request, form=form, status=422)
     services.update_organization(org=request.org, by=request.user, **form.cleaned_data)
     messages.success(request, "Settings saved.")
     return redirect("orgs:settings")
 
 
-def _settings_page(request: OrgRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:
-    members = Membership.objects.filter(org=request.org).select_related("user").order_by("created_at")
+@dataclass(frozen=True)
+class Invitation:
+    """A link that signs a new member in, shown once."""
+
+    user: User
+    link: str
+
+
+def settings_page(
+    request: OrgRequest,
+    *,
+    form: OrganizationForm | None = None,
+    member_form: MemberForm | None = None,
+    invitation: Invitation | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The settings with these forms as they were typed, else as they are in force."""
+    rows = Membership.objects.filter(org=request.org).select_related("user").order_by("created_at")
     audit = AuditEntry.objects.for_org(request.org).select_related("actor").order_by("-created_at")[:30]
-    context = {"form": form, "members": members, "audit": audit, "roles": Role.choices}
+    context = {
+        "form": form or OrganizationForm(instance=request.org),
+        "member_form": member_form or MemberForm(),
+        "invitation": invitation,
+        "members": [(row, may_have_link(org=request.org, user=row.user)) for row in rows],
+        "may_add": request.membership.may("admin"),
+        "audit": audit,
+        "roles": Role.choices,
+    }
     return render_page(request, "orgs/settings.html", context, status=status)
 
 

@@ -13,6 +13,8 @@ _CSRF = re.compile(r'(name="csrfmiddlewaretoken" value=|"X-CSRFToken": )"[A-Za-z
 # "just now" becomes "1 minute ago" between two requests, and what a request makes, it makes now.
 _AGO = re.compile(r"<time [^>]*>[^<]*</time>")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# A sign-in link that this very request made.
+_LINK = re.compile(r"/enter/[A-Za-z0-9_-]{43}/")
 # Cookies are told by name: a session's or a token's value is random. Flash messages are read from the request.
 _HEADERS = ("Location", "Content-Type", "Content-Disposition", "Allow", "Vary", "Content-Security-Policy")
 _HTMX = ("HX-Trigger", "HX-Redirect", "HX-Push-Url", "HX-Location", "HX-Retarget")
@@ -46,7 +48,7 @@ def read(response: Any, asked: Iterable[Any], known: Iterable[Any] = ()) -> Answ
         for value in asked:
             text = text.replace(value, "[asked]").replace(quote(value, safe=""), "[asked]")
         text = _CSRF.sub(r'\1"[csrf]"', text)
-        text = _AGO.sub("[time]", text)
+        text = _LINK.sub("[new link]", _AGO.sub("[time]", text))
         return _UUID.sub(lambda found: found.group() if found.group() in keep else "[new id]", text)
 
     headers = [(name, plain(response[name])) for name in (*_HEADERS, *_HTMX) if name in response]

@@ -70,6 +70,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "leads:note_create": {"text": "Called."},
     "leads:suppression_add": {"value": "stop@okapi.example", "reason": "manual"},
     "leads:suppression_lift": {"reason": "They asked."},
+    "orgs:member_add": {"name": "New", "email": "new@okapi.example", "role": "member"},
     "orgs:member_role": {"role": "owner"},
     "orgs:settings": _SETTINGS,
     "orgs:welcome": {"name": "Second"},
