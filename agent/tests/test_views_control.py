@@ -327,3 +327,8 @@ class TestLeadWhy:
         with org_context(org.pk):
             lead = make_lead(org)
         assert owner.post(path("lead_why", lead.pk)).status_code == 405
+
+
+def test_the_activity_refreshes_under_its_own_filter(owner: Client) -> None:
+    page = owner.get(path("activity") + "?type=error").content.decode()
+    assert f'id="activity-log" hx-get="{path("activity")}?type=error"' in page

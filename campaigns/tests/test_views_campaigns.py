@@ -359,3 +359,13 @@ def test_a_viewer_sees_each_tab_without_forms(client_for, bob, world, campaign, 
     assert f'action="{at("campaign_pause", campaign)}"' not in text
     assert "/campaigns/enrollments/" not in text
     assert "/campaigns/steps/" not in text
+
+
+def test_the_numbers_of_a_campaign_are_fetched_again_alone(client, world):
+    campaign = world.campaign(world.mailbox())
+    page = client.get(at("campaign_detail", campaign)).content.decode()
+    assert f'id="campaign-counts" hx-get="{at("campaign_detail", campaign)}"' in page
+    poll = {"HX-Request": "true", "HX-Target": "campaign-counts"}
+    text = client.get(at("campaign_detail", campaign), headers=poll).content.decode()
+    assert "Under way" in text
+    assert "card" not in text

@@ -23,6 +23,7 @@ from leadpilot.orgs.access import get_or_404, member_required, role_required
 from leadpilot.orgs.requests import OrgRequest
 from leads.models import Lead
 
+DETAIL = "campaigns/campaign_detail.html"
 TABS = ("overview", "steps", "leads")
 
 
@@ -53,8 +54,11 @@ def _campaign(request: OrgRequest, pk: UUID) -> Campaign:
 @member_required
 @require_GET
 def campaign_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
-    """One campaign; `tab` is overview, steps or leads."""
-    return _detail(request, _campaign(request, pk))
+    """One campaign; `tab` is overview, steps or leads. Its numbers alone are fetched again every few seconds."""
+    campaign = _campaign(request, pk)
+    if request.htmx and request.htmx.target == "campaign-counts":
+        return render_page(request, DETAIL, {"campaign": campaign}, fragment="counts")
+    return _detail(request, campaign)
 
 
 def _detail(
@@ -85,7 +89,7 @@ def _detail(
         context |= {"may_add": len(steps) < MOST_STEPS, "may_remove": len(steps) > 1}
     else:
         context |= _leads(request, campaign)
-    return render_page(request, "campaigns/campaign_detail.html", context, status=status)
+    return render_page(request, DETAIL, context, status=status)
 
 
 def _mend(campaign: Campaign, check: str) -> str:
