@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from leadpilot.lib.admin import RecordAdmin
-from leadpilot.orgs.support import ServiceAdmin
+from leadpilot.orgs.support import ServiceAdmin, who
 from leads.models import (
     ApiUsage,
     Company,
@@ -44,12 +44,12 @@ class LeadAdmin(ServiceAdmin):
 
     def write(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Any:
         """Checked, linked to the company by domain, and recorded."""
-        return update_lead(lead=obj, by=request.user, **changes)
+        return update_lead(lead=obj, by=who(request), **changes)
 
     @admin.action(description="Archive the chosen leads")
     def archive(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         """The machine writes to them no more."""
-        self.each(request, chosen, lambda lead, _: archive_lead(lead=lead, by=request.user), "Archived")
+        self.each(request, chosen, lambda lead, _: archive_lead(lead=lead, by=who(request)), "Archived")
 
 
 @admin.register(Company)
@@ -90,7 +90,7 @@ class SuppressionAdmin(ServiceAdmin):
     def write(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Any:
         """Put on the list; the lead with that address is closed where the reason asks for it."""
         return suppress(
-            org=obj.org, value=obj.value, reason=obj.reason, origin=obj.origin or "support", by=request.user
+            org=obj.org, value=obj.value, reason=obj.reason, origin=obj.origin or "support", by=who(request)
         )
 
     @admin.action(description="Take off the list (say why in “Reason”)")
@@ -99,7 +99,7 @@ class SuppressionAdmin(ServiceAdmin):
         self.each(
             request,
             chosen,
-            lambda entry, why: lift(suppression=entry, reason=why, by=request.user),
+            lambda entry, why: lift(suppression=entry, reason=why, by=who(request)),
             "Taken off",
         )
 

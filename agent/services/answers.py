@@ -57,7 +57,7 @@ def _refuse_second(found: InboundMessage) -> None:
         who = first.decided_by.display_name if first.decided_by else "The agent"
         raise Conflict(f"{who} has answered this already. Nothing was sent twice; your text is below.")
     newer = InboundMessage.objects.for_org(found.org_id).filter(
-        thread_id=found.thread_id, is_automatic=False, received_at__gt=found.received_at
+        thread=found.thread, is_automatic=False, received_at__gt=found.received_at
     )
     if newer.exists():
         raise Conflict(f"{found.from_name or found.from_email} wrote again meanwhile. Read that first.")

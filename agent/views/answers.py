@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -71,7 +71,9 @@ def _panel(
 def answer_write(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Answer a mail by hand: the text is approved and leaves as it stands."""
     inbounds = InboundMessage.objects.for_org(request.org).select_related("org", "lead", "thread__lead")
-    inbound = get_or_404(inbounds.filter(thread__isnull=False, lead__isnull=False), pk)
+    inbound = get_or_404(inbounds.filter(lead__isnull=False), pk)
+    if inbound.thread is None:
+        raise Http404
     body = request.POST.get("body", "")
     try:
         draft = answers.send_own_answer(inbound=inbound, body=body, by=request.user)

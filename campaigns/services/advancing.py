@@ -71,7 +71,7 @@ def advance(*, message: Message) -> None:
     """A step really left: plan the next one in working days, or complete the sequence. Repeating changes nothing."""
     known = [message.campaign_id] if message.campaign_id else []
     plan = following(message, steps_of(org_id=message.org_id, campaign_ids=known))
-    if plan is None:
+    if plan is None or message.enrollment_id is None:
         return
     rows = Enrollment.objects.for_org(message.org_id).filter(pk=message.enrollment_id, next_step=plan.after)
     due, why = plan.when(message.sent_at or clock.now())

@@ -114,7 +114,7 @@ class Places:
 
     def _lock(self) -> dict[tuple[str, str], int]:
         scopes, periods = [key[0] for key in self._keys], [key[1] for key in self._keys]
-        given = {
+        given: dict[str, Any] = {
             "org": self._org_id,
             "ids": [new_id() for _ in self._keys],
             "scopes": scopes,

@@ -23,7 +23,7 @@ from leadpilot.orgs.models import (
     SignInLink,
     User,
 )
-from leadpilot.orgs.support import ServiceAdmin
+from leadpilot.orgs.support import ServiceAdmin, who
 
 
 class MembershipInline(RecordInline):
@@ -49,19 +49,19 @@ class OrganizationAdmin(ServiceAdmin):
 
     def write(self, request: HttpRequest, obj: Any, changes: dict[str, Any]) -> Any:
         """Changes, recorded."""
-        return services.update_organization(org=obj, by=request.user, **changes)
+        return services.update_organization(org=obj, by=who(request), **changes)
 
     @admin.action(description="Stop everything of the chosen organizations")
     def halt(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         """The kill switch."""
         self.each(
-            request, chosen, lambda org, why: services.halt(org=org, by=request.user, reason=why), "Stopped"
+            request, chosen, lambda org, why: services.halt(org=org, by=who(request), reason=why), "Stopped"
         )
 
     @admin.action(description="Let the chosen organizations go on")
     def resume(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         """Lift the kill switch."""
-        self.each(request, chosen, lambda org, _: services.resume(org=org, by=request.user), "Going on")
+        self.each(request, chosen, lambda org, _: services.resume(org=org, by=who(request)), "Going on")
 
 
 @admin.register(User)
@@ -95,7 +95,7 @@ class MembershipAdmin(ServiceAdmin):
         self.each(
             request,
             chosen,
-            lambda membership, _: services.set_role(membership=membership, role=role, by=request.user),
+            lambda membership, _: services.set_role(membership=membership, role=role, by=who(request)),
             f"Now {role.label.lower()}",
         )
 

@@ -14,11 +14,13 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from leadpilot.lib.admin import RowAdmin
 from leadpilot.lib.errors import DomainError
+from leadpilot.orgs.models import User
 from leadpilot.orgs.routers import application_database
 from leadpilot.orgs.tenancy import org_context
 
@@ -27,6 +29,13 @@ class ReasonForm(ActionForm):
     """The bar above a list: what to do with the chosen rows, and why."""
 
     reason = forms.CharField(required=False, max_length=500, label="Reason")
+
+
+def who(request: HttpRequest) -> User:
+    """The superuser at the console. Raises PermissionDenied for anybody who is not signed in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from psycopg import sql
 from leadpilot import postgres
 from leadpilot.postgres import Urls
 from leadpilot.postgres import server as processes
+from leadpilot.postgres.layout import locate
 
 ROOT = Path(__file__).resolve().parents[2]
 ALIASES = {"default": "app", "owner": "owner", "system": "system"}
@@ -105,7 +106,7 @@ class Server:
 
     def restart_at_once(self) -> float:
         """What `pg_ctl restart -m immediate` does: no goodbye, then recovery. Returns the seconds it was away."""
-        layout = postgres.locate(self.home)
+        layout = locate(self.home)
         pid = processes.running_pid(layout)
         assert pid is not None, "it is running"
         began = time.monotonic()
