@@ -9,7 +9,7 @@ PIP := $(PY) -m leadpilot.run.install
 TEST_PROCESSES ?= 2
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
-.PHONY: run setup test lint format deps deps-dev clean-database
+.PHONY: run setup test trust lint format deps deps-dev clean-database
 
 run: deps
 	@exec $(PY) -m leadpilot.run
@@ -22,6 +22,10 @@ test: deps-dev lint
 	@$(PY) manage.py check
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(PY) -m pytest -n $(TEST_PROCESSES) $(ARGS)
+
+# The long proofs, each a command of its own with a recorded seed: SEED=7 FAULTS=3000 make trust.
+trust: deps-dev
+	@$(PY) manage.py trust ledger --faults $(or $(FAULTS),3000) --seed $(or $(SEED),1)
 
 lint: deps-dev
 	@$(VENV)/bin/lint-imports
