@@ -19,7 +19,8 @@ from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
 SILENCE = pace.seconds("canary_silence", 60)
-STARTING = 2 * SILENCE  # a machine too busy to start a cluster in a minute would end it for ever
+# A machine too busy to start a cluster in a minute would end it for ever.
+STARTING = pace.seconds("canary_starting", 2 * SILENCE)
 MONITOR = "monitor"
 
 State = Literal["idle", "busy", "seen"]

@@ -122,7 +122,7 @@ def _clusters(folder: Path, proxy: Helper, stack: ExitStack) -> list[Workers]:
     ]
     for cluster in clusters:
         cluster.start()
-        stack.callback(cluster.stop)
+        stack.callback(cluster.kill)  # all is known by then, and a good-bye costs ten seconds each
     for cluster in clusters:
         cluster.wait_until_ready()
     return clusters
