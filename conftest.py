@@ -114,6 +114,23 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(scope="session")
+def log_watch() -> Iterator[Any]:
+    """Reads every line that is logged during the whole run; `plant(value)` adds to what must not stand in one."""
+    from leadpilot.tests.probing.watch import watching
+
+    with watching() as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_in_logs(log_watch: Any) -> Iterator[None]:
+    """A test during which a secret is logged fails (TRUST A11)."""
+    yield
+    found = log_watch.take()
+    assert not found, f"a secret was logged: {found}"
+
+
 @pytest.fixture
 def make_user(db: None) -> Callable[..., Any]:
     """`make_user("alice")` → a user with address alice@team.example."""
