@@ -134,6 +134,14 @@ UNFIT = {
     ),
     "far too long": (saying("word " * 200), "words"),
     "far too short": (mail(sentences=mail()["sentences"][:2]), "words"),
+    "no call to action": (mail(cta=" "), "there is no call to action"),
+    "a call to action that is not in the mail": (mail(cta="Buy now?"), "`cta` does not stand in the body"),
+    "no P.S.": (mail(ps=""), "there is no P.S."),
+    "a P.S. that is not in the mail": (mail(ps="P.S. Call me."), "`ps` does not stand in the body"),
+    "no detail from research": (
+        mail(sentences=[{**s, "fact_ids": [], "personal": False} for s in mail()["sentences"]]),
+        "names no detail from research",
+    ),
     "a link": (saying("Book at https://cal.evil.example/now."), "leave out https://cal.evil.example/now"),
     "an address": (saying("Write to boss@evil.example."), "leave out boss@evil.example"),
     "a telephone number": (saying("Call +49 40 1234567."), "leave out +49 40 1234567"),
@@ -198,6 +206,20 @@ def test_what_a_failed_call_took_is_told_to_the_meter(server: ModelServer) -> No
     assert [(call.purpose, call.tokens_used) for call in spent] == [("sequence-1", 450)]
     assert spent[0].cost_cents > 0
     assert "no usable answer" in spent[0].error
+
+
+def test_without_facts_no_detail_is_asked_for(server: ModelServer) -> None:
+    plain = [{**s, "fact_ids": [], "personal": False} for s in mail()["sentences"]]
+    server.script(says.value({"mails": [mail(n, sentences=plain) for n in range(1, 6)]}))
+    assert write_sequence(make_brief(facts=())).model == "gpt-4o-mini"
+    assert len(server.log) == 1
+
+
+def test_only_the_first_mail_has_to_name_a_detail(server: ModelServer) -> None:
+    plain = [{**s, "fact_ids": [], "personal": False} for s in mail()["sentences"]]
+    server.script(says.value({"mails": [mail(), *(mail(n, sentences=plain) for n in range(2, 6))]}))
+    assert write_sequence(make_brief()).model == "gpt-4o-mini"
+    assert len(server.log) == 1
 
 
 class TestAnObedientModel:

@@ -107,7 +107,7 @@ def problems_of(output: SequenceOut, brief: Brief) -> list[str]:
         return [f"The steps must be {expected}, in that order."]
     found = []
     for mail in output.mails:
-        for problem in mail_problems(mail, brief, shortest=50):
+        for problem in [*mail_problems(mail, brief, shortest=50), *seed_problems(mail, brief)]:
             found.append(f"Mail {mail.step}: {problem}")
     return found
 
@@ -131,6 +131,28 @@ def mail_problems(mail: MailOut, brief: Brief, *, shortest: int) -> list[str]:
         reason for reason in judged.reasons if reason.startswith(("A placeholder", "The greeting names"))
     ]
     return found
+
+
+def seed_problems(mail: MailOut, brief: Brief) -> list[str]:
+    """What seed 000, 6.1, asks of each mail of a sequence: a call to action and a P.S., both in the body; of the first
+    one specific detail from research, where there is any."""
+    body, found = _folded("".join(sentence.text for sentence in mail.sentences)), []
+    if not _folded(mail.cta):
+        found.append("there is no call to action; ask for one thing, in the body and in `cta`.")
+    elif _folded(mail.cta) not in body:
+        found.append("the call to action in `cta` does not stand in the body; use the same words.")
+    if not _folded(mail.ps).startswith(("p.s.", "ps")):
+        found.append("there is no P.S.; end with a line that begins with “P.S.”, in the body and in `ps`.")
+    elif _folded(mail.ps) not in body:
+        found.append("the P.S. in `ps` does not stand in the body; use the same words.")
+    cited = {fact_id for sentence in mail.sentences for fact_id in sentence.fact_ids}
+    if mail.step == 1 and brief.facts and not cited & brief.fact_ids:
+        found.append("it names no detail from research; use one of the facts and list its id in `fact_ids`.")
+    return found
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(".?! ")
 
 
 def _mail(mail: MailOut) -> WrittenMail:
