@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent import chronicle
 from agent.models import AgentLog, Decision, LogType
 from leadpilot.lib.verdict import Outcome
 from leads.models import Lead
@@ -36,8 +37,9 @@ OUTCOMES = {
 
 
 def logs(lead: Lead) -> list[TimelineItem]:
-    """What the agent wrote down about this lead."""
-    entries = AgentLog.objects.for_org(lead.org_id).filter(lead=lead).order_by("-created_at")[:MOST]
+    """What the agent wrote down about this lead; what happened to its mails is told by the mails themselves."""
+    lines = AgentLog.objects.for_org(lead.org_id).filter(lead=lead)
+    entries = lines.exclude(action_type__startswith=chronicle.ACTION).order_by("-created_at")[:MOST]
     return [
         TimelineItem(
             entry.created_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from agent import bookkeeping, schedule
+from agent import bookkeeping, chronicle, schedule
 from agent.models import AgentConfig
 from agent.models.config import ConfigStatus
 from agent.services.control import config_for
@@ -25,6 +25,7 @@ def look_for_work(org_id: UUID | str) -> dict[str, int]:
     with org_context(org_id):
         org = Organization.objects.get(pk=org_id)
         config = config_for(org)
+        chronicle.write_down(org)
         found["drafts_settled"] = bookkeeping.settle_drafts(org)
         found["classify_reply"] = find_replies(org, BATCH)
         if not works_now(org, config):

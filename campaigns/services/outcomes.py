@@ -19,7 +19,7 @@ from campaigns.models import (
 from campaigns.services import advancing, enrollment
 from campaigns.services.transitions import lock_open, record_event
 from leadpilot.lib import clock
-from leadpilot.orgs.services import notify
+from leadpilot.orgs.services import notify, record
 from leads.models import Lead, SuppressionReason
 from leads.services.leads import note_mailed
 from leads.services.suppression import suppress
@@ -92,6 +92,14 @@ def mailbox_at_fault(*, org_id: UUID, mailbox_id: UUID, said: str) -> bool:
     paused = bool(rows.update(status=MailboxStatus.PAUSED, status_reason=said[:2000]))
     if paused:
         mailbox = Mailbox.objects.for_org(org_id).select_related("org").get(pk=mailbox_id)
+        record(
+            org=mailbox.org,
+            actor=None,
+            action="mailbox.stopped",
+            message=f"{mailbox.email} stopped sending.",
+            subject=mailbox,
+            said=said,
+        )
         notify(
             org=mailbox.org,
             type="mailbox_paused",
