@@ -9,6 +9,7 @@ from agent import gate
 from agent.bookkeeping import STEP_REMOVED
 from agent.engine import ClaimedTask, handles, hold
 from agent.handlers.common import may, row_of
+from agent.handlers.rewrite_draft import rewrite
 from agent.handlers.settle_draft import settle_draft
 from agent.llm import metered
 from agent.models import Draft, DraftStatus, LogType, TaskType
@@ -24,13 +25,20 @@ from campaigns.services import enrollment as enrollments
 def writing_failed(task: ClaimedTask, message: str) -> None:
     """The writing was given up: the sequence is paused and says why."""
     enrollment = _enrollment(task)
-    if enrollment is not None:
+    if enrollment is not None and not task.input_data.get(
+        "draft"
+    ):  # one that is rewritten is there as it was
         enrollments.pause(enrollment=enrollment, reason=f"The mails could not be written: {message}")
 
 
 @handles(TaskType.GENERATE_SEQUENCE, gave_up=writing_failed)
 def generate_sequence(task: ClaimedTask) -> dict[str, Any]:
-    """Drafts for every step that has none, each approved by the gate or waiting for a person."""
+    """Drafts for every step that has none, each approved by the gate or waiting for a person.
+
+    With `{"draft": …}` that one draft is written again (`agent.services.rewriting`).
+    """
+    if task.input_data.get("draft"):
+        return rewrite(task)
     with hold(task):
         enrollment = _enrollment(task)
         if enrollment is None:

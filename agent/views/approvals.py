@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -18,19 +19,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from agent import queries
 from agent.forms import DecisionForm, DraftForm
 from agent.models import Agent, Draft, DraftStatus
-from agent.services import drafts
+from agent.services import drafts, rewriting
 from campaigns.models import Campaign
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page, wants_fragment
 from leadpilot.orgs.access import get_or_404, member_required, role_required
+from leadpilot.orgs.models import Organization
 from leadpilot.orgs.requests import OrgRequest
+from leads.models import Lead
 
 TEMPLATE = "agent/approval_list.html"
 PAGE = 30
+MOST_LEADS = 200  # in the filter; others are found by searching
 LONGEST = 300  # drafts among which the next one is looked for
 
 
-def _draft(request: OrgRequest, pk: UUID) -> Draft:
+def draft_of(request: OrgRequest, pk: UUID) -> Draft:
+    """The draft with what its page shows, or 404."""
     return get_or_404(Draft.objects.for_org(request.org).select_related(*queries.RELATED), pk)
 
 
@@ -38,16 +43,16 @@ def _draft(request: OrgRequest, pk: UUID) -> Draft:
 @require_GET
 def approval_list(request: OrgRequest) -> HttpResponse:
     """The queue with its first draft open."""
-    return _page(request, None)
+    return page(request, None)
 
 
 @member_required
 @require_GET
 def approval_detail(request: OrgRequest, pk: UUID) -> HttpResponse:
     """The queue with one draft open."""
-    draft = _draft(request, pk)
+    draft = draft_of(request, pk)
     editing = bool(request.GET.get("edit")) and draft.status in drafts.OPEN and _may_decide(request)
-    return _page(request, draft, form=DraftForm(initial=_initial(draft)) if editing else None)
+    return page(request, draft, form=DraftForm(initial=_initial(draft)) if editing else None)
 
 
 def _address(draft: Draft | None) -> str:
@@ -73,7 +78,7 @@ def _filters(request: OrgRequest) -> dict[str, str]:
     return asked
 
 
-def _page(
+def page(
     request: OrgRequest,
     draft: Draft | None,
     *,
@@ -82,15 +87,16 @@ def _page(
     reason: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    """The queue with one draft open: `form` to edit it, `error` above it, `reason` as it was typed."""
     asked = _filters(request)
-    page = Paginator(queries.draft_list(request.org, **asked), PAGE).get_page(request.GET.get("page"))
-    page.object_list = queries.with_previews(page.object_list)
-    chosen = draft or next(iter(page.object_list), None)
+    shown = Paginator(queries.draft_list(request.org, **asked), PAGE).get_page(request.GET.get("page"))
+    shown.object_list = queries.with_previews(shown.object_list)
+    chosen = draft or next(iter(shown.object_list), None)
     org = request.org
     query = {k: v for k, v in asked.items() if v and (k, v) != ("state", "pending")}
-    paged = urlencode({**query, "page": page.number} if page.number > 1 else query)
+    paged = urlencode({**query, "page": shown.number} if shown.number > 1 else query)
     context = {
-        "page": page,
+        "page": shown,
         "asked": asked,
         "query": urlencode(query),
         "poll_url": f"{_address(chosen)}?{paged}",  # not the request's own: that may be where a decision was posted
@@ -102,36 +108,50 @@ def _page(
         "sequence": queries.with_previews(drafts.sequence_of(chosen)) if chosen else [],
         "may_decide": _may_decide(request),
         "campaigns": Campaign.objects.for_org(org).order_by("name"),
-        "agents": Agent.objects.for_org(org).order_by("name"),
+        **_choices(org, asked),
+        "rewriting": rewriting.state_of(chosen) if chosen else None,
         "pending_count": queries.draft_list(org).count(),
     }
     polled = bool(request.htmx) and request.htmx.target == "approval-list"
     return render_page(request, TEMPLATE, context, fragment="list" if polled else "queue", status=status)
 
 
+def _choices(org: Organization, asked: dict[str, str]) -> dict[str, Any]:
+    """What the queue may be narrowed to: who wrote, and to whom, of the drafts in this state."""
+    here = queries.draft_list(org, state=asked["state"]).order_by().values("pk")
+    return {
+        "agents": Agent.objects.for_org(org).filter(drafts__in=here).distinct().order_by("name"),
+        "leads": Lead.objects.for_org(org)
+        .filter(Q(drafts__in=here) | Q(pk=asked["lead"] or None))
+        .distinct()
+        .order_by("name")
+        .only("id", "name")[:MOST_LEADS],
+    }
+
+
 @role_required("member")
 @require_http_methods(["GET", "POST"])
 def approval_edit(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Change the text; the sentences that stay keep their evidence."""
-    draft = _draft(request, pk)
+    draft = draft_of(request, pk)
     if request.method == "GET":
         return redirect(f"{reverse('agent:approval_detail', args=[pk])}?edit=1")
     form = DraftForm(request.POST)
     if not form.is_valid():
-        return _page(request, draft, form=form, status=422)
+        return page(request, draft, form=form, status=422)
     try:
         drafts.edit_draft(draft=draft, by=request.user, **form.cleaned_data)
     except DomainError as error:
         form.add_error(error.field or None, str(error))
-        return _page(request, draft, form=form, error=str(error), status=422)
-    return _done(request, draft, "Saved. Approve it when it reads well.", stay=True)
+        return page(request, draft, form=form, error=str(error), status=422)
+    return done(request, draft, "Saved. Approve it when it reads well.", stay=True)
 
 
 @role_required("member")
 @require_POST
 def approval_approve(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Approve the version that was shown."""
-    return _decide(request, _draft(request, pk), _approve)
+    return _decide(request, draft_of(request, pk), _approve)
 
 
 def _approve(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
@@ -143,7 +163,7 @@ def _approve(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
 @require_POST
 def approval_reject(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Reject the version that was shown, with a reason."""
-    return _decide(request, _draft(request, pk), _reject)
+    return _decide(request, draft_of(request, pk), _reject)
 
 
 def _reject(request: OrgRequest, draft: Draft, form: DecisionForm) -> str:
@@ -157,13 +177,13 @@ def _decide(request: OrgRequest, draft: Draft, act: Any) -> HttpResponse:
     typed = request.POST.get("reason", "")
     if not form.is_valid():
         field, problems = next(iter(form.errors.items()))
-        return _page(request, draft, error=f"{field}: {problems[0]}", reason=typed, status=422)
+        return page(request, draft, error=f"{field}: {problems[0]}", reason=typed, status=422)
     following = _following(request, draft)
     try:
         said = act(request, draft, form)
     except DomainError as error:
-        return _page(request, _draft(request, draft.pk), error=str(error), reason=typed, status=422)
-    return _done(request, draft, said, following=following)
+        return page(request, draft_of(request, draft.pk), error=str(error), reason=typed, status=422)
+    return done(request, draft, said, following=following)
 
 
 def _following(request: OrgRequest, draft: Draft) -> list[UUID]:
@@ -186,7 +206,7 @@ def approval_bulk(request: OrgRequest) -> HttpResponse:
         else:
             chosen.append((draft, int(version)))
     if unknown or not chosen:
-        return _page(request, None, error="Nothing was approved: tick the drafts and try again.", status=422)
+        return page(request, None, error="Nothing was approved: tick the drafts and try again.", status=422)
     failed = drafts.approve_many(drafts=chosen, by=request.user)
     return _report(request, None, len(chosen), failed)
 
@@ -204,15 +224,15 @@ def _report(
     if failed:
         reasons = "; ".join(f"{d.lead.name}: {reason}" for d, reason in failed[:5])
         text = f"{tried - len(failed)} of {tried} approved. {reasons}"
-        return _done(request, draft, text, tone="warning")
-    return _done(request, draft, f"{tried} approved.")
+        return done(request, draft, text, tone="warning")
+    return done(request, draft, f"{tried} approved.")
 
 
 @role_required("member")
 @require_POST
 def approval_undo(request: OrgRequest, pk: UUID) -> HttpResponse:
     """Take an approval back while the mail is still here."""
-    draft = _draft(request, pk)
+    draft = draft_of(request, pk)
     here = reverse("agent:approval_detail", args=[pk])
     try:
         drafts.undo_approval(draft=draft, by=request.user)
@@ -224,7 +244,7 @@ def approval_undo(request: OrgRequest, pk: UUID) -> HttpResponse:
     return redirect(here)
 
 
-def _done(
+def done(
     request: OrgRequest,
     draft: Draft | None,
     text: str,
@@ -241,7 +261,7 @@ def _done(
     if not wants_fragment(request):
         getattr(messages, tone)(request, text)
         return redirect(here)
-    response = _page(request, _draft(request, shown.pk) if shown else None)
+    response = page(request, draft_of(request, shown.pk) if shown else None)
     toast: dict[str, Any] = {"message": text, "tone": tone}
     if draft is not None and not stay:
         draft.refresh_from_db(fields=["status"])

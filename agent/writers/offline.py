@@ -18,6 +18,7 @@ PROMPT_VERSION = "offline-1"
 MAX_SUBJECT = 50
 MAX_WORDS = 150
 LONGEST_STATEMENT = 170
+LONGEST_INSTRUCTIONS = 600  # characters of a step's own words that go into a mail
 SAME = 72  # of 100, by shared words: from here on two statements tell the same
 
 # What makes the best opening, best first. A person's own role is nothing to tell them.
@@ -121,7 +122,8 @@ def _middle(brief: Brief, step: StepBrief, index: int) -> list[Sentence]:
     own = step.instructions.strip()
     offer = _sentences(brief.campaign.get("offer") or brief.sender.get("offer", ""))
     if own:
-        return [Sentence(f"{clip(own, 600)}\n\n", note="From the step's instructions")]
+        text = own if len(own) <= LONGEST_INSTRUCTIONS else clip(own, LONGEST_INSTRUCTIONS)
+        return [Sentence(f"{text}\n\n", note="From the step's instructions")]
     told = offer[:2] if step.length in ("short", "medium") else offer[:1]
     who = _fill(phrases.WHO[step.type], brief, f"who{index}")
     text = f"{who} {' '.join(told)}".strip()
@@ -177,7 +179,8 @@ def _as_question(call: str) -> str:
 
 
 def _choose(options: Sequence[str], brief: Brief, place: str) -> str:
-    seed = f"{brief.lead.get('email', '')}|{place}".encode()
+    # A person who asks for another text gets other phrases, and the same ones for the same wish.
+    seed = f"{brief.lead.get('email', '')}|{place}{brief.feedback}".encode()
     return options[hashlib.sha256(seed).digest()[0] % len(options)]
 
 
