@@ -23,6 +23,7 @@ from campaigns.models import (
     Thread,
 )
 from leadpilot.lib import clock
+from leadpilot.orgs.days import TODAY, start_of_day
 from leadpilot.orgs.models import User
 from leads.models import Lead
 
@@ -203,9 +204,9 @@ WAITING = "waiting"  # in the list's filter: whatever has not left yet but will
 
 
 def message_list(
-    org: Any, *, q: str = "", status: str = "", campaign: str = "", mailbox: str = ""
+    org: Any, *, q: str = "", status: str = "", campaign: str = "", mailbox: str = "", sent: str = ""
 ) -> QuerySet[Message]:
-    """Everything that leaves or left, newest first; `status` is one of MessageStatus or `waiting`."""
+    """Everything that leaves or left, newest first; `status` is one of MessageStatus or `waiting`, `sent` is `today`."""
     rows = Message.objects.for_org(org).select_related("lead", "mailbox", "campaign", "thread").defer("raw")
     if status == WAITING:
         rows = rows.filter(status__in=queries.WAITING)
@@ -215,6 +216,8 @@ def message_list(
         rows = rows.filter(campaign_id=campaign)
     if mailbox:
         rows = rows.filter(mailbox_id=mailbox)
+    if sent == TODAY:
+        rows = rows.filter(sent_at__gte=start_of_day(org))
     if q:
         rows = rows.filter(Q(lead__name__icontains=q) | Q(to_email__icontains=q) | Q(subject__icontains=q))
     return rows.order_by("-pk")  # ids are in the order of time, and this one needs no further index

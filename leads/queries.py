@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Count, F, Q, QuerySet
 from django.urls import reverse
 
+from leadpilot.orgs.days import TODAY, start_of_day
 from leadpilot.orgs.models import AuditEntry, Organization
 from leads.models import ImportProblem, Lead, LeadImport, LeadResearch, LeadStatus, Note, Page, Suppression
 
@@ -41,10 +42,12 @@ def lead_list(
     sort: str = "",
     company: str = "",
     lead_import: str = "",
+    researched: str = "",
 ) -> QuerySet[Lead]:
     """The organization's leads that pass all filters; unknown values of filters are no filter.
 
     `status` "" leaves archived leads out, "all" shows them; `sort` is a key of `SORTS`, with `-` for descending.
+    `researched` "today" leaves those whose research ended on the organization's present day.
     """
     leads = Lead.objects.for_org(org)
     for word in q.replace("\0", "").split()[:6]:
@@ -61,6 +64,8 @@ def lead_list(
         leads = leads.filter(company_profile__domain=company)
     if import_id := _uuid(lead_import):
         leads = leads.filter(lead_import_id=import_id)
+    if researched == TODAY:
+        leads = leads.filter(researched_at__gte=start_of_day(org))
     column = SORTS.get(sort.removeprefix("-"), "")
     order = [F(column).desc() if sort.startswith("-") else F(column).asc()] if column else []
     return leads.order_by(*order, "-created_at", "-id")

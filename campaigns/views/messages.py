@@ -17,6 +17,7 @@ from campaigns.services import outbox
 from leadpilot.lib.errors import DomainError
 from leadpilot.lib.htmx import render_page
 from leadpilot.orgs.access import get_or_404, member_required, role_required
+from leadpilot.orgs.days import TODAY
 from leadpilot.orgs.requests import OrgRequest
 
 STATUSES = ((listings.WAITING, "Waiting to leave"), *MessageStatus.choices)
@@ -32,6 +33,7 @@ def message_list(request: OrgRequest) -> HttpResponse:
         "status": status if status in dict(STATUSES) else "",
         "campaign": listings.uuid_or_empty(request.GET.get("campaign", "")),
         "mailbox": listings.uuid_or_empty(request.GET.get("mailbox", "")),
+        "sent": TODAY if request.GET.get("sent") == TODAY else "",
     }
     rows = listings.message_list(request.org, **asked).prefetch_related("send_attempts")
     unknown = Message.objects.for_org(request.org).filter(status=MessageStatus.UNKNOWN).count()

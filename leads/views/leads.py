@@ -25,7 +25,7 @@ from leads.services.suppression import find_suppression
 
 PAGE_SIZE = 50
 FACTS = 40
-FILTERS = ("q", "status", "tag", "score", "company", "lead_import", "sort")
+FILTERS = ("q", "status", "tag", "score", "company", "lead_import", "researched", "sort")
 
 
 @member_required
