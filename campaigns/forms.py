@@ -94,7 +94,12 @@ class StepForm(forms.ModelForm[SequenceStep]):
             "delay_days": "Working days after the step before",
             "personalization_depth": "Personal depth",
         }
-        help_texts = {"instructions": "Used word for word by the template writer; a wish to a model."}
+        help_texts = {
+            "instructions": (
+                "The template writer puts these words into the mail (600 characters, as far as 150 words allow); "
+                "a model takes them as a wish."
+            )
+        }
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -139,7 +139,10 @@ def assess(
         score=score,
         threshold=threshold,
         parts=[_part(name, weight, data, resting.get(name)) for name, weight in used.items()],
-        missing=[f"{_label(name).capitalize()}: {_HOW.get(name, 'add it to the lead')}." for name in lacking],
+        missing=[
+            f"{_label(name)[:1].upper()}{_label(name)[1:]}: {_HOW.get(name, 'add it to the lead')}."
+            for name in lacking
+        ],
         reason=_reason(data, score, threshold, lacking),
     )
 

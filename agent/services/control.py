@@ -14,16 +14,17 @@ from leadpilot.lib import jobs
 from leadpilot.orgs import services as orgs
 from leadpilot.orgs.models import Organization, User
 
+# What each of the crew does today; the others come later.
 CAPABILITIES: dict[str, list[str]] = {
-    AgentType.SCOUT: ["find_leads"],
+    AgentType.SCOUT: [],
     AgentType.RESEARCH: ["research_company", "research_person", "extract_facts", "score_lead"],
     AgentType.OUTREACH: ["write_sequence", "write_answer", "check_claims"],
     AgentType.SENDER: ["schedule_send", "respect_caps", "send_email"],
     AgentType.READER: ["classify_reply", "detect_opt_out", "detect_bounce"],
-    AgentType.FOLLOWUP: ["follow_up", "resume_after_absence"],
-    AgentType.BOOKER: ["propose_times", "book_meeting"],
-    AgentType.PLANNING: ["plan_campaign", "report"],
-    AgentType.LEARNER: ["learn_from_edits", "learn_from_replies"],
+    AgentType.FOLLOWUP: ["resume_after_absence"],
+    AgentType.BOOKER: [],
+    AgentType.PLANNING: [],
+    AgentType.LEARNER: [],
 }
 
 
@@ -40,6 +41,14 @@ def config_for(org: Organization) -> AgentConfig:
         ]
         Agent.objects.bulk_create(crew, ignore_conflicts=True)
     return config
+
+
+def crew_of(org: Organization) -> list[Agent]:
+    """The crew with what each does today, whatever was promised when their rows were made."""
+    crew = list(Agent.objects.for_org(org).order_by("created_at", "id"))
+    for member in crew:
+        member.capabilities = CAPABILITIES[member.agent_type]
+    return sorted(crew, key=lambda member: not member.capabilities)
 
 
 @transaction.atomic

@@ -34,7 +34,8 @@ def test_the_first_use_makes_the_settings_and_a_crew_of_nine(in_org: Any) -> Non
     )
     crew = Agent.objects.for_org(in_org)
     assert set(crew.values_list("agent_type", flat=True)) == set(AgentType.values)
-    assert all(agent.capabilities for agent in crew)
+    doing = {agent.agent_type for agent in crew if agent.capabilities}
+    assert doing == {"research", "outreach", "sender", "reader", "followup"}
 
 
 @pytest.mark.django_db(transaction=True)

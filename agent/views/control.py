@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from agent import llm, queries
 from agent.forms import ConfigForm
-from agent.models import Agent, LogType
+from agent.models import LogType
 from agent.queries_tasks import open_counts
 from agent.score_form import WeightsForm
 from agent.services import control
@@ -66,7 +66,7 @@ def page(
         "form": form,
         "config": config,
         "weights": weights or WeightsForm(config=config),
-        "crew": Agent.objects.for_org(org).order_by("created_at", "id"),
+        "crew": control.crew_of(org),
         "writer": llm.model_name() if llm.is_configured() else "",
         "may_change": request.membership.may("admin"),
         "status": agent_status(request),

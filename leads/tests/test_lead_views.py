@@ -138,7 +138,7 @@ class TestDetail:
         assert "Missing: Phone" in text
 
     def test_it_says_what_is_missing_and_how_to_get_it(self, client_for, bob, org, ada):
-        advice = "Linkedin address: add it to the lead; LinkedIn itself is not searched."
+        advice = "LinkedIn address: add it to the lead; LinkedIn itself is not searched."
         parts = [{"field": "name", "weight": 10, "got": 10, "evidence": "Ada Lovelace"}]
         with org_context(org.pk):
             breakdown = {"parts": parts, "missing": ["linkedin_url"], "advice": [advice], "threshold": 45}
