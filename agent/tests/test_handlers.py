@@ -38,13 +38,6 @@ from leads.services.suppression import find_suppression, suppress
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def running(in_org: Any, alice: Any) -> Any:
-    control.start(org=in_org, by=alice)
-    AgentConfig.objects.for_org(in_org).update(schedule_enabled=False)
-    return in_org
-
-
 def configure(org: Any, **fields: Any) -> None:
     AgentConfig.objects.for_org(org).update(**fields)
 

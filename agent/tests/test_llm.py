@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,9 @@ from pydantic import BaseModel
 
 from agent import llm
 from agent.tests import model_server as says
-from agent.tests.model_server import ModelServer, model_server
+from agent.tests.model_server import ModelServer
+
+pytestmark = pytest.mark.usefixtures("configured")
 
 
 class City(BaseModel):
@@ -22,18 +23,6 @@ class City(BaseModel):
 
 
 GOOD = {"name": "Malmö", "people": 350_000}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with model_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def configured(server: ModelServer, settings: Any) -> None:
-    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "a key", server.url
-    settings.LEADPILOT_MODEL = "gpt-4o-mini"
 
 
 @pytest.fixture

@@ -34,13 +34,6 @@ from leads.services.suppression import suppress
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def running(in_org: Any, alice: Any) -> Any:
-    control.start(org=in_org, by=alice)
-    configure(in_org, schedule_enabled=False)
-    return in_org
-
-
 def configure(org: Any, **fields: Any) -> None:
     AgentConfig.objects.for_org(org).update(**fields)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,27 +11,15 @@ import pytest
 
 from agent import engine, reading
 from agent.models import Draft, DraftStatus, TaskType
-from agent.services import control
 from agent.tests import model_server as says
-from agent.tests.model_server import Asked, ModelServer, model_server
+from agent.tests.model_server import Asked, ModelServer
 from agent.tests.world import make_enrollment, make_inbound
 from campaigns.models import EnrollmentStatus
 from leads.models import ApiUsage
 from leads.services.suppression import find_suppression
 
+pytestmark = pytest.mark.usefixtures("configured")
 VAGUE = "Hm. Let us see what the others make of that when the tide is in."
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with model_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def configured(server: ModelServer, settings: Any) -> None:
-    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "a key", server.url
-    settings.LEADPILOT_MODEL = "gpt-4o-mini"
 
 
 def read(text: str, *, automatic: bool = False) -> reading.Reading:
@@ -138,13 +125,6 @@ def test_a_model_cannot_declare_a_person_a_machine(server: ModelServer, kind: st
 
 class TestAnObedientModelInTheLoop:
     """A reply gives orders, the model follows them; what the handlers then do has to be harmless."""
-
-    @pytest.fixture
-    def running(self, in_org: Any, alice: Any) -> Any:
-        control.start(org=in_org, by=alice)
-        config = control.config_for(in_org)
-        type(config).objects.for_org(in_org).filter(pk=config.pk).update(schedule_enabled=False)
-        return in_org
 
     def answered(self, org: Any, server: ModelServer, order: dict[str, Any]) -> Any:
         server.script(says.obedient(honest))

@@ -23,13 +23,6 @@ from leads.services.suppression import suppress
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def running(in_org: Any, alice: Any) -> Any:
-    control.start(org=in_org, by=alice)
-    AgentConfig.objects.for_org(in_org).update(schedule_enabled=False)
-    return in_org
-
-
 ALWAYS: dict[str, Any] = {"window_days": list(WEEKDAYS), "window_start": time(0)}
 
 

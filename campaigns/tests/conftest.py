@@ -12,7 +12,7 @@ from campaigns.models import Campaign, Enrollment, Mailbox, Message
 from campaigns.rendering import content_hash
 from campaigns.services import campaigns as campaign_service
 from campaigns.services import enrollment as enrollments
-from campaigns.services import outbox
+from campaigns.services import inbound, outbox
 from campaigns.tests.sink import Sink
 from leadpilot.orgs.tenancy import org_context
 from leads.models import Lead
@@ -32,6 +32,19 @@ def sink(settings: Any) -> Iterator[Sink]:
 @pytest.fixture(autouse=True)
 def _no_undo(settings: Any) -> None:
     settings.UNDO_SECONDS = 0
+
+
+@pytest.fixture
+def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came in is kept; no floor above is told."""
+    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
+    monkeypatch.setattr(inbound.correcting, "_LISTENERS", [])
+
+
+@pytest.fixture
+def campaign(world: World) -> Campaign:
+    """A campaign with its mailbox."""
+    return world.campaign(world.mailbox())
 
 
 class World:

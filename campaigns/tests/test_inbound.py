@@ -14,12 +14,7 @@ from leadpilot.lib.errors import DomainError
 from leads.models import LeadStatus, Suppression
 from leads.services.leads import set_status
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_listens")]
 
 
 @pytest.fixture

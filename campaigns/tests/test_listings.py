@@ -12,11 +12,6 @@ from leadpilot.lib import clock
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def campaign(world):
-    return world.campaign(world.mailbox())
-
-
 def why(world, campaign):
     with world.context():
         campaign.refresh_from_db()

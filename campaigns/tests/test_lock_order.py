@@ -17,12 +17,7 @@ from campaigns.smtp import Outcome, Result
 from campaigns.tests.mails import bounce, reply
 from leadpilot.lib.errors import Conflict
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("nobody_listens")]
 
 
 def queue(world, mailbox, count):

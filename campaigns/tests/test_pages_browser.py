@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from campaigns.services import inbound as inbounds
 from campaigns.tests.pages import at, talk
 from leadpilot.tests.browser import DESK, PHONE, Open, serious
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nobody_listens"),
+]
 
 
 @pytest.fixture

@@ -19,13 +19,9 @@ from leadpilot.orgs.models import Notification
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("nobody_listens"),
     pytest.mark.skipif(not is_installed(), reason="Dovecot is not installed"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
 
 
 @pytest.fixture

@@ -15,12 +15,7 @@ from campaigns.tests.mails import bounce, reply
 from leadpilot.lib import clock
 from leads.queries import timeline
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch):
-    monkeypatch.setattr(inbound.keeping, "_LISTENERS", [])
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_listens")]
 
 
 def converse(world, count, **headers):

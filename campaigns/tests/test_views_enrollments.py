@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.utils.html import escape
 
 from campaigns.models import Enrollment
-from campaigns.services import inbound as inbounds
 from campaigns.tests.pages import (
     assert_get_only,
     assert_only_for_members,
@@ -19,17 +16,7 @@ from campaigns.tests.pages import (
     sent,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
-
-
-@pytest.fixture
-def campaign(world):
-    return world.campaign(world.mailbox())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_listens")]
 
 
 @pytest.fixture

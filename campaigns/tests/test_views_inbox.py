@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 
 from campaigns.models import InboundMessage, Thread
-from campaigns.services import inbound as inbounds
 from campaigns.services import threads
 from campaigns.tests.pages import (
     Talk,
@@ -26,18 +24,7 @@ from campaigns.windows import zone_of
 from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _nobody_listens(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbounds.keeping, "_LISTENERS", [])
-    monkeypatch.setattr(inbounds.correcting, "_LISTENERS", [])
-
-
-@pytest.fixture
-def campaign(world):
-    return world.campaign(world.mailbox())
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nobody_listens")]
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from leadpilot.lib import browser as browser_module
 from leadpilot.lib.browser import Browser, BrowserMissing, find_browser, render
 from leadpilot.lib.http import FetchError
 from leadpilot.lib.processes import Process
-from leadpilot.tests.servers import Canary, answer, endless, hang, redirect, web_server
+from leadpilot.tests.servers import Canary, answer, endless, hang, redirect
 
 pytestmark = [
     pytest.mark.browser,
@@ -30,27 +29,6 @@ pytestmark = [
 def chromium() -> Iterator[Browser]:
     with Browser() as started:
         yield started
-
-
-@pytest.fixture
-def web(settings: Any) -> Iterator[Any]:
-    settings.OUTBOUND_ALLOW = []
-    with ExitStack() as stack:
-
-        def start(routes: dict[str, Any]) -> Any:
-            server = stack.enter_context(web_server(routes))
-            settings.OUTBOUND_ALLOW.append(server.place)
-            return server
-
-        yield start
-
-
-@pytest.fixture
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-    assert listener.connections == 0
 
 
 def show(chromium: Browser, url: str, timeout: float = 15, max_bytes: int = 1_000_000, **options: Any) -> Any:

@@ -8,8 +8,6 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -27,30 +25,7 @@ from leadpilot.tests.servers import (
     hang,
     raw_server,
     redirect,
-    web_server,
 )
-
-
-@pytest.fixture
-def web(settings: Any) -> Iterator[Any]:
-    """`web({path: route})` → a server that the settings open; all are closed at the end."""
-    settings.OUTBOUND_ALLOW = []
-    with ExitStack() as stack:
-
-        def start(routes: dict[str, Any], context: ssl.SSLContext | None = None) -> Any:
-            server = stack.enter_context(web_server(routes, context))
-            settings.OUTBOUND_ALLOW.append(server.place)
-            return server
-
-        yield start
-
-
-@pytest.fixture
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-    assert listener.connections == 0
 
 
 def failure(url: str, **options: Any) -> FetchError:

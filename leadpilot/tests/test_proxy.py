@@ -4,14 +4,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from leadpilot.lib.proxy import FilteringProxy
-from leadpilot.tests.servers import Canary, answer, endless, hang, raw_server, web_server
+from leadpilot.tests.servers import Canary, answer, endless, hang, raw_server
 
 
 @pytest.fixture
@@ -19,27 +18,6 @@ def proxy() -> Iterator[FilteringProxy]:
     with FilteringProxy(seconds=5) as started:
         yield started
     assert not started._thread.is_alive()
-
-
-@pytest.fixture
-def web(settings: Any) -> Iterator[Any]:
-    settings.OUTBOUND_ALLOW = []
-    with ExitStack() as stack:
-
-        def start(routes: dict[str, Any]) -> Any:
-            server = stack.enter_context(web_server(routes))
-            settings.OUTBOUND_ALLOW.append(server.place)
-            return server
-
-        yield start
-
-
-@pytest.fixture
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-    assert listener.connections == 0
 
 
 def say(proxy: FilteringProxy, text: str | bytes, timeout: float = 8) -> bytes:
