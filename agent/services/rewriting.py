@@ -75,12 +75,12 @@ def state_of(draft: Draft) -> Rewriting:
     """What became of the last wish about this draft."""
     tasks = AgentTask.objects.for_org(draft.org_id).filter(dedupe_key=_key(draft.pk))
     last = tasks.order_by("-created_at").first()
-    if last is None or (last.status == TaskStatus.COMPLETED and not last.output_data.get("skipped")):
+    if last is None or (last.status == TaskStatus.COMPLETED and not (last.output_data or {}).get("skipped")):
         return Rewriting()
     if last.status in OPEN_STATUSES:
         return Rewriting(under_way=True)
     stale = last.input_data.get("version") != draft.version
-    return Rewriting(failed="" if stale else last.error_message or str(last.output_data.get("skipped", "")))
+    return Rewriting(failed="" if stale else last.error_message or str((last.output_data or {}).get("skipped", "")))
 
 
 @transaction.atomic
