@@ -80,7 +80,9 @@ def state_of(draft: Draft) -> Rewriting:
     if last.status in OPEN_STATUSES:
         return Rewriting(under_way=True)
     stale = last.input_data.get("version") != draft.version
-    return Rewriting(failed="" if stale else last.error_message or str((last.output_data or {}).get("skipped", "")))
+    return Rewriting(
+        failed="" if stale else last.error_message or str((last.output_data or {}).get("skipped", ""))
+    )
 
 
 @transaction.atomic

@@ -36,6 +36,6 @@ class RecordAdmin(RowAdmin):
 class RecordInline(admin.TabularInline[Any, Any]):
     """Records of the row that is shown."""
 
-    exclude = ("org",)
+    exclude: tuple[str, ...] = ("org",)
     extra = 0
     can_delete = False

@@ -28,7 +28,6 @@ from leadpilot.orgs.support import ServiceAdmin, who
 
 class MembershipInline(RecordInline):
     model = Membership
-    exclude = ()  # `org` is the parent here
     exclude = ()  # the organization is what it is shown under
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
