@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -36,6 +36,6 @@ class RecordAdmin(RowAdmin):
 class RecordInline(admin.TabularInline[Any, Any]):
     """Records of the row that is shown."""
 
-    exclude: tuple[str, ...] = ("org",)
+    exclude: ClassVar[tuple[str, ...]] = ("org",)
     extra = 0
     can_delete = False
