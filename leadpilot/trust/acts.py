@@ -18,10 +18,10 @@ from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
 from leadpilot.orgs import services as orgs
 from leadpilot.orgs.tenancy import org_context
-from leadpilot.trust.checker import Cap, Stop
 from leadpilot.trust.plan import Act
 from leadpilot.trust.population import Population
 from leadpilot.trust.sent import MailStore
+from leadpilot.trust.testimony import Cap, Stop
 
 T = TypeVar("T")
 PATIENCE = 60.0  # seconds to wait for a database that is being restarted

@@ -14,8 +14,8 @@ from leadpilot.lib import clock
 from leadpilot.orgs.tenancy import org_context
 from leadpilot.trust import ledgerbook
 from leadpilot.trust.acts import People
-from leadpilot.trust.checker import OPEN, Accepted, Evidence, Row
 from leadpilot.trust.population import Population
+from leadpilot.trust.testimony import OPEN, Accepted, Evidence, Row
 
 GOOD_REASONS = {
     *("cap", "spacing", "answered", "enrollment_paused", "enrollment_over", "lead_closed", "suppressed"),

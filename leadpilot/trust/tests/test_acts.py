@@ -16,11 +16,12 @@ from leadpilot.orgs.models import Organization
 from leadpilot.orgs.tenancy import org_context
 from leadpilot.trust import acts, evidence, population
 from leadpilot.trust.acts import People, set_free, surely
-from leadpilot.trust.checker import Evidence, check, count
+from leadpilot.trust.checker import check, count
 from leadpilot.trust.control import Helper
 from leadpilot.trust.plan import Act
 from leadpilot.trust.population import Population
 from leadpilot.trust.sent import MailStore
+from leadpilot.trust.testimony import Evidence
 
 pytestmark = pytest.mark.django_db
 

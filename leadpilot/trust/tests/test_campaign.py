@@ -14,10 +14,11 @@ import pytest
 
 from leadpilot.lib.processes import Process
 from leadpilot.run import state
-from leadpilot.trust import checker, dovecot, ledgerbook
-from leadpilot.trust.campaign import Outcome, report
+from leadpilot.trust import dovecot, ledgerbook
 from leadpilot.trust.cluster import eventually
 from leadpilot.trust.control import ROOT
+from leadpilot.trust.report import Outcome, report
+from leadpilot.trust.testimony import Broken
 
 FAULTS = int(os.environ.get("TRUST_FAULTS") or 30)
 ZEROS = ("duplicates", "lost", "late", "cap_overshoot", "unaccounted", "hash_mismatch", "stuck", "offences")
@@ -104,7 +105,7 @@ def test_a_campaign_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> No
 # The report
 
 
-def outcome(*broken: checker.Broken) -> Outcome:
+def outcome(*broken: Broken) -> Outcome:
     figures: list[tuple[str, Any, str]] = [("faults", 3, "faults"), ("seed", 1, "")]
     return Outcome(
         figures, list(broken), {one.message_id: ["12:00 ACCEPTED", "12:01 ACCEPTED"] for one in broken}
@@ -117,7 +118,7 @@ def test_a_report_is_lines_of_name_value_and_unit(tmp_path: Path) -> None:
 
 
 def test_a_broken_promise_is_told_with_the_message_and_its_history(tmp_path: Path) -> None:
-    lines = report(outcome(checker.Broken("duplicates", "<1@us>", "accepted twice")), tmp_path)
+    lines = report(outcome(Broken("duplicates", "<1@us>", "accepted twice")), tmp_path)
     assert lines[2:] == [
         "BROKEN duplicates: <1@us> accepted twice",
         "    12:00 ACCEPTED",

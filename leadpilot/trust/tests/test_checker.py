@@ -7,18 +7,8 @@ from typing import Any
 
 import pytest
 
-from leadpilot.trust.checker import (
-    GRACE,
-    PROMISES,
-    Accepted,
-    Broken,
-    Cap,
-    Evidence,
-    Row,
-    Stop,
-    check,
-    count,
-)
+from leadpilot.trust.checker import PROMISES, check, count
+from leadpilot.trust.testimony import GRACE, Accepted, Broken, Cap, Evidence, Row, Stop
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from leadpilot.trust.control import Helper, HelperError
-from leadpilot.trust.faultproxy import Rule
+from leadpilot.trust.rule import Rule
 from leadpilot.trust.tests.conftest import log_of
 
 numbers = itertools.count(1)

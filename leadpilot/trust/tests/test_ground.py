@@ -14,7 +14,7 @@ from campaigns.services.ledger import sending
 from campaigns.smtp import Limits
 from leadpilot.lib import pace
 from leadpilot.trust import ground
-from leadpilot.trust.plan import SLOWEST
+from leadpilot.trust.cards import SLOWEST
 
 
 @pytest.mark.parametrize("hour", range(24))

@@ -16,9 +16,10 @@ import pytest
 from leadpilot.trust import ledgerbook
 from leadpilot.trust.control import Helper, HelperError
 from leadpilot.trust.ledgerbook import Ledgerbook
-from leadpilot.trust.oracle import Answer, Oracle
+from leadpilot.trust.oracle import Oracle
 from leadpilot.trust.sent import MailStore
 from leadpilot.trust.tests.conftest import LOGIN, USERS, Client, log_of
+from leadpilot.trust.wire import Answer
 
 MAIL = b"Message-ID: <1@firm.example>\r\nSubject: Hello you\r\n\r\nhello\r\n..dot\r\n.\r\n"
 

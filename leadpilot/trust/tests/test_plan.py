@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 
 from leadpilot.lib import failpoints
-from leadpilot.trust import plan
+from leadpilot.trust import cards, plan
 from leadpilot.trust.acts import People
-from leadpilot.trust.faultproxy import Rule
 from leadpilot.trust.injector import Injector
-from leadpilot.trust.oracle import Answer
+from leadpilot.trust.rule import Rule
+from leadpilot.trust.wire import Answer
 from leadpilot.trust.workers import ROLES
 
 
@@ -29,7 +29,7 @@ def test_another_seed_or_number_gives_another_plan() -> None:
 def test_there_are_as_many_faults_as_were_asked_for_and_acts_between_them(number: int) -> None:
     made = plan.make(1, number)
     assert [fault.number for fault in made.faults] == list(range(1, number + 1))
-    assert len(made.acts) == -(-number // plan.FAULTS_PER_ACT)
+    assert len(made.acts) == -(-number // cards.FAULTS_PER_ACT)
     assert [act.before for act in made.acts] == sorted(act.before for act in made.acts)
     assert all(1 <= act.before <= number for act in made.acts)
 
@@ -37,13 +37,13 @@ def test_there_are_as_many_faults_as_were_asked_for_and_acts_between_them(number
 def test_a_plan_of_three_hundred_hits_every_place_kind_and_act() -> None:
     made = plan.make(1, 300)
     kinds = Counter(fault.kind for fault in made.faults)
-    assert set(kinds) == set(plan.WEIGHTS)
-    assert kinds == {kind: 3 * weight for kind, weight in plan.WEIGHTS.items()}
+    assert set(kinds) == set(cards.WEIGHTS)
+    assert kinds == {kind: 3 * weight for kind, weight in cards.WEIGHTS.items()}
     places = [fault.how["place"] for fault in made.faults if fault.kind == "failpoint"]
-    assert set(places) == set(plan.PLACES)
+    assert set(places) == set(cards.PLACES)
     killed = [f.how["place"] for f in made.faults if f.how.get("action") == "kill" and f.kind == "failpoint"]
-    assert set(killed) == set(plan.PLACES)
-    assert {act.kind for act in made.acts} == set(plan.ACT_WEIGHTS)
+    assert set(killed) == set(cards.PLACES)
+    assert {act.kind for act in made.acts} == set(cards.ACT_WEIGHTS)
     signals = {(f.how["role"], f.how["signal"]) for f in made.faults if f.kind == "cluster"}
     assert signals >= {("parent", "KILL"), ("parent", "TERM"), ("group", "KILL"), ("group", "TERM")}
 
@@ -66,11 +66,11 @@ def test_everything_in_a_plan_can_be_done() -> None:
             failpoints.parse(f"{how['place']}={how['action']}")
         elif fault.kind in ("worker", "cluster"):
             assert how["role"] in ROLES
-            assert 0 <= how["cluster"] < plan.CLUSTERS
+            assert 0 <= how["cluster"] < cards.CLUSTERS
             assert 0 <= how["pick"] < 1
 
 
 def test_a_server_that_lies_is_not_among_the_faults() -> None:
     """Whoever accepts and then says 4xx makes duplicates by himself; nobody can prevent that."""
-    accepting = [how for how in plan._ORACLE if how.get("accept") and how.get("say")]
+    accepting = [how for how in cards.ORACLE if how.get("accept") and how.get("say")]
     assert all(how["say"][0] not in "45" for how in accepting)

@@ -70,10 +70,10 @@ class Command(BaseCommand):
 
     def _run(self, folder: Path, seed: int, faults: int) -> None:
         # The models of the campaign are needed only inside, where the settings lead to its own database.
-        from leadpilot.trust import campaign
+        from leadpilot.trust import campaign, report
 
         outcome = campaign.run(folder, seed, faults, lambda text: self.stderr.write(text))
-        for line in campaign.report(outcome, folder):
+        for line in report.report(outcome, folder):
             self.stdout.write(line)
         if outcome.broken:
             sys.exit(1)
