@@ -14,6 +14,7 @@ from campaigns.models import InboundKind, Mailbox, MailboxStatus, Message, Messa
 from campaigns.rendering import BadContent, require_header_safe
 from campaigns.services import delivery, polling
 from leadpilot.lib import clock
+from leadpilot.lib.encryption import DecryptionError
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs import notes
 from leadpilot.orgs.models import Organization, User
@@ -142,10 +143,16 @@ def _failed(step: str, error: smtp.ConnectFailed) -> TestResult:
     return TestResult(step, False, str(error), _FIELD_OF.get((step, error.kind), f"{step}_host"))
 
 
+def _unopened(step: str) -> TestResult:
+    return TestResult(step, False, "The stored password does not open; type it again.", f"{step}_password")
+
+
 def _test_smtp(mailbox: Mailbox) -> TestResult:
-    connection = smtp.Connection(delivery.server_of(mailbox), _TEST_LIMITS)
     try:
+        connection = smtp.Connection(delivery.server_of(mailbox), _TEST_LIMITS)
         connection.open()
+    except DecryptionError:
+        return _unopened("smtp")
     except smtp.ConnectFailed as error:
         return _failed("smtp", error)
     connection.quit()
@@ -161,7 +168,10 @@ def _test_inbound(mailbox: Mailbox) -> TestResult:
         except maildir.NoMaildir as error:
             return TestResult("imap", False, str(error), "inbound_kind")
         return TestResult("imap", True, "Answers are read from the sandbox's Maildir.")
-    server = polling.server_of(mailbox)
+    try:
+        server = polling.server_of(mailbox)
+    except DecryptionError:
+        return _unopened("imap")
     inbox = imap.Inbox(server, seconds=20, timeout=10)
     try:
         with inbox:
