@@ -19,7 +19,9 @@ from leadpilot.lib import clock, pace
 from leadpilot.lib.encryption import DecryptionError
 from leadpilot.orgs.tenancy import org_context
 
-BATCH = 50
+BATCH = 100  # the most that is claimed at once
+FIRST_BATCH = 25
+QUICK = 1.0  # seconds; a batch that took no longer may be twice as large next time
 BUDGET = pace.seconds(
     "drain_budget", 50
 )  # in which new mails are begun; the last may take its own time after that
@@ -72,18 +74,24 @@ def drain(
             done.problem = CANNOT_OPEN
             return done
     line = Line(server, limits or Limits())
-    until = time.monotonic() + budget
-    owner = ledger.new_owner()
     try:
-        while time.monotonic() < until and not done.problem:
-            claims = ledger.claim_batch(org_id=org_id, mailbox_id=mailbox_id, owner=owner, limit=batch)
-            if claims:
-                _send(Batch(claims, line, done.add), until, done, mailbox)
-            elif not _wait_a_little(org_id, mailbox_id, until):
-                break
+        _work(mailbox, line, done, time.monotonic() + budget, batch)
     finally:
         line.hang_up()
     return done
+
+
+def _work(mailbox: Mailbox, line: Line, done: Drained, until: float, most: int) -> None:
+    """Batch after batch. They grow while they are quick: what is claimed should not wait long for its turn."""
+    owner, size = ledger.new_owner(), min(FIRST_BATCH, most)
+    while time.monotonic() < until and not done.problem:
+        began = time.monotonic()
+        claims = ledger.claim_batch(org_id=mailbox.org_id, mailbox_id=mailbox.pk, owner=owner, limit=size)
+        if claims:
+            _send(Batch(claims, line, done.add), until, done, mailbox)
+        elif not _wait_a_little(mailbox.org_id, mailbox.pk, until):
+            return
+        size = min(most, 2 * size) if time.monotonic() - began < QUICK else min(FIRST_BATCH, most)
 
 
 def _send(batch: Batch, until: float, done: Drained, mailbox: Mailbox) -> None:

@@ -17,6 +17,11 @@ def sources(to: str) -> list[str]:
     return [str(status) for status, targets in TRANSITIONS.items() if to in targets]
 
 
+def sources_sql(to: str) -> str:
+    """The same for hand-written SQL, as a list of literals."""
+    return ", ".join(f"'{status}'" for status in sources(to))
+
+
 def move(*, messages: QuerySet[Message], to: str, reason: str = "", **fields: Any) -> int:
     """Bring those of these messages to a status that may go there; returns how many did."""
     return messages.filter(status__in=sources(to)).update(status=to, status_reason=reason, **fields)

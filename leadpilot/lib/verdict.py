@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -47,7 +47,7 @@ class Verdict:
         """A plain structure for a JSON column."""
         return {
             "outcome": str(self.outcome),
-            "reasons": [asdict(reason) for reason in self.reasons],
+            "reasons": [{"code": r.code, "text": r.text, "data": r.data} for r in self.reasons],
             "until": self.until.isoformat() if self.until else None,
         }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connections
@@ -18,7 +19,10 @@ from leadpilot.orgs.tenancy import ORG_SETTING, org_context
 Statement = tuple[str, Mapping[str, Any]]
 Rows = list[tuple[Any, ...]]
 
-_CONFINE = "SELECT set_config(%(name)s, %(org)s, true)"
+# A plan for any value: one that is made for an organization the statistics do not know yet reads all its rows.
+_CONFINE = """
+SELECT set_config(%(name)s, %(org)s, true), set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
 
 
 def run(org_id: UUID, *statements: Statement, using: str = "default") -> list[Rows]:
@@ -32,19 +36,20 @@ def run(org_id: UUID, *statements: Statement, using: str = "default") -> list[Ro
     connection.ensure_connection()
     with connection.wrap_database_errors:
         if connection.in_atomic_block:
-            with org_context(org_id, using), _cursor(connection) as cursor:
+            with org_context(org_id, using):
+                [cursor] = _cursors(connection, 1)
                 return [_rows(cursor, statement) for statement in statements]
         return _at_once(connection, str(org_id), statements)
 
 
 def _at_once(connection: BaseDatabaseWrapper, org: str, statements: Sequence[Statement]) -> list[Rows]:
-    confine = (_CONFINE, {"name": ORG_SETTING, "org": org})
     line: psycopg.Connection[Any] = connection.connection
-    cursors: list[psycopg.Cursor[Any]] = []
+    confine = (_CONFINE, {"name": ORG_SETTING, "org": org})
+    may_prepare = _may_prepare(connection)
+    cursors = _cursors(connection, 1 + len(statements))
     with line.pipeline():
-        for text, given in (confine, *statements):
-            cursors.append(_cursor(connection))
-            cursors[-1].execute(text, given, prepare=_may_prepare(connection))
+        for cursor, (text, given) in zip(cursors, (confine, *statements), strict=True):
+            cursor.execute(text, given, prepare=may_prepare)
     return [list(cursor.fetchall()) for cursor in cursors[1:]]
 
 
@@ -53,12 +58,19 @@ def _rows(cursor: psycopg.Cursor[Any], statement: Statement) -> Rows:
     return list(cursor.fetchall())
 
 
-def _cursor(connection: BaseDatabaseWrapper) -> psycopg.Cursor[Any]:
-    """A cursor that has the server fill in parameters; Django's own ones do that here and are never planned ahead."""
+# Making a cursor costs more than some statements; each connection keeps its few.
+_KEPT: WeakKeyDictionary[psycopg.Connection[Any], list[psycopg.Cursor[Any]]] = WeakKeyDictionary()
+
+
+def _cursors(connection: BaseDatabaseWrapper, count: int) -> list[psycopg.Cursor[Any]]:
+    """Cursors that have the server fill in parameters; Django's own do that here, and are never planned ahead."""
     line: psycopg.Connection[Any] = connection.connection
     if line.prepare_threshold is None and _may_prepare(connection):
         line.prepare_threshold = 5  # None forbids it altogether; Django's cursors are not touched by it
-    return psycopg.Cursor(line)
+    kept = _KEPT.setdefault(line, [])
+    while len(kept) < count:
+        kept.append(psycopg.Cursor(line))
+    return kept[:count]
 
 
 def _may_prepare(connection: BaseDatabaseWrapper) -> bool:

@@ -11,20 +11,21 @@ from psycopg.types.json import Jsonb
 
 from campaigns.models import MessageStatus
 from campaigns.services.ledger.claim import Claim
-from campaigns.services.transitions import sources
+from campaigns.services.transitions import sources_sql
 from campaigns.smtp import Result
 from leadpilot.lib import clock, failpoints
 from leadpilot.lib.ids import new_id
 from leadpilot.orgs import statements
 from leads.services.leads import BEFORE_MAILED
 
+_EARLY = ", ".join(f"'{status}'" for status in BEFORE_MAILED)
 # Nothing happens when the message is not ours any more, or when the steps are not those that were planned with.
-_ACCEPTED = """
+_ACCEPTED = f"""
 WITH done AS (
     UPDATE campaigns_message m
        SET status = 'sent', status_reason = %(said)s, sent_at = %(now)s, lease_until = NULL
      WHERE m.org_id = %(org)s AND m.id = %(id)s AND m.lease_owner = %(owner)s AND m.attempts = %(attempt)s
-       AND m.status = ANY(%(from)s)
+       AND m.status IN ({sources_sql(MessageStatus.SENT)})
        AND (NOT %(planned)s::bool OR %(plan)s = coalesce((
             SELECT s.number || ':' || s.delay_days FROM campaigns_sequencestep s
              WHERE s.org_id = m.org_id AND s.campaign_id = m.campaign_id AND s.number > m.email_sequence
@@ -40,7 +41,7 @@ WITH done AS (
     ON CONFLICT (org_id, message_id, dedupe_key) DO NOTHING
 ), lead AS (
     UPDATE leads_lead l
-       SET status = CASE WHEN l.status = ANY(%(early)s) THEN 'emailed' ELSE l.status END, last_interaction_at = %(now)s
+       SET status = CASE WHEN l.status IN ({_EARLY}) THEN 'emailed' ELSE l.status END, last_interaction_at = %(now)s
       FROM done WHERE l.org_id = %(org)s AND l.id = done.lead_id
     RETURNING done.enrollment_id, done.email_sequence, done.thread_id, done.mailbox_id
 ), sequence AS (
@@ -59,7 +60,7 @@ WITH done AS (
       FROM lead WHERE b.org_id = %(org)s AND b.id = lead.mailbox_id
 )
 SELECT done.id FROM done
-"""
+"""  # noqa: S608 - constants only
 
 
 def accept(claim: Claim, result: Result) -> bool:
@@ -80,14 +81,12 @@ def accepted_statement(claim: Claim, result: Result, now: datetime) -> statement
         "id": claim.message_id,
         "owner": claim.owner,
         "attempt": claim.attempt,
-        "from": sources(MessageStatus.SENT),
         "now": now,
         "said": result.text,
         "phase": result.phase,
         "code": result.code,
         "event": new_id(),
         "data": Jsonb({"proof": f"{result.code} {result.text}"}),
-        "early": [str(status) for status in BEFORE_MAILED],
         "planned": plan is not None,
         "plan": plan.key if plan else "",
         "next": plan.number if plan else None,

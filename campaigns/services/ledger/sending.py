@@ -13,7 +13,7 @@ from campaigns.services.ledger.accepting import accepted_statement
 from campaigns.services.ledger.claim import Claim
 from campaigns.services.ledger.finishing import finish
 from campaigns.services.ledger.returning import release
-from campaigns.services.transitions import sources
+from campaigns.services.transitions import sources_sql
 from campaigns.smtp import Result
 from leadpilot.lib import clock, failpoints, pace
 from leadpilot.lib.ids import new_id
@@ -30,7 +30,7 @@ WITH look AS ({IN_THE_WAY}), begun AS (
        SET status = 'sending', status_reason = '', lease_until = clock_timestamp() + %(lease)s::interval
       FROM look
      WHERE look.code = '' AND m.org_id = %(org)s AND m.id = %(id)s AND m.lease_owner = %(owner)s
-       AND m.attempts = %(attempt)s AND m.status = ANY(%(from)s)
+       AND m.attempts = %(attempt)s AND m.status IN ({sources_sql(MessageStatus.SENDING)})
     RETURNING m.id
 ), tried AS (
     INSERT INTO campaigns_sendattempt (id, org_id, message_id, number, lease_owner, outcome, phase, answer, started_at)
@@ -81,7 +81,6 @@ def _begin_statement(claim: Claim) -> statements.Statement:
     return _BEGIN, {
         **_way(claim, MessageStatus.CLAIMED),
         "org": claim.org_id,
-        "from": sources(MessageStatus.SENDING),
         "lease": SEND_LEASE,
         "try": new_id(),
         "now": clock.now(),
