@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from leadpilot.orgs.models import Organization
+from leads.domains import company_domain
 from leads.importing.columns import CUSTOM
 from leads.importing.problems import Problem
 from leads.importing.records import Record
@@ -37,6 +38,7 @@ class Candidate:
 
     row: int
     fields: dict[str, Any]
+    domain: str = ""  # of its company
 
     @property
     def person(self) -> tuple[str, str] | None:
@@ -73,6 +75,14 @@ class BatchResult(Tally):
         self.problems.append((Outcome.SKIPPED, Problem(row, field, value, message)))
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of which all is known that the file itself tells."""
+
+    result: BatchResult
+    candidates: list[Candidate]
+
+
 class RowReader:
     """Turns cells into a lead's fields, by the mapping of titles."""
 
@@ -98,7 +108,8 @@ class RowReader:
         cleaned, faults = clean(self._values(cells))
         if faults:
             return None, [Problem(record.number, fault.field, fault.value, fault.message) for fault in faults]
-        return Candidate(record.number, cleaned), []
+        domain = company_domain(cleaned["email"], cleaned.get("website_url", ""))
+        return Candidate(record.number, cleaned, domain), []
 
     def _values(self, cells: Sequence[str]) -> dict[str, Any]:
         width = len(cells)
@@ -145,23 +156,31 @@ class Batcher:
 
     def take(self, records: Sequence[Record]) -> BatchResult:
         """Decide on these rows and, unless this is a dry run, write them."""
+        return self.write(self.prepare(records))
+
+    def prepare(self, records: Sequence[Record]) -> Prepared:
+        """All that can be decided without the database; batches have to come in the order of the file."""
         result = BatchResult(processed=len(records))
-        candidates = list(self._passing(records, result))
-        candidates = self._without_suppressed(candidates, result)
+        return Prepared(result, list(self._passing(records, result)))
+
+    def write(self, prepared: Prepared) -> BatchResult:
+        """Decide on what passed and, unless this is a dry run, write it."""
+        result = prepared.result
+        candidates = self._without_suppressed(prepared.candidates, result)
         found = import_sql.existing(self._org_id, candidates)
         new = [c for c in candidates if c.row not in found]
         old = self._old(candidates, found, result)
         if self._dry_run:
             result.created, result.updated = len(new), len(old)
             return result
-        companies = import_sql.company_ids(self._org_id, [c.fields for c in (*new, *(c for c, _ in old))])
-        made = import_sql.insert(self._org_id, self._import_id, new, companies, self._origin)
+        import_sql.make_companies(self._org_id, [*new, *(c for c, _ in old)])
+        made = import_sql.insert(self._org_id, self._import_id, new, self._origin)
         result.created = len(made)
         for candidate in new:
             if candidate.row not in made:  # somebody was faster by a moment
                 self._already_here(candidate, result)
         reconsidered = import_sql.changed(self._org_id, old, IMPORTED_AND_JUDGED)
-        import_sql.update(self._org_id, old, companies)
+        import_sql.update(self._org_id, old)
         if reconsidered:
             reconsider(org=Organization.objects.get(pk=self._org_id), lead_ids=reconsidered)
         result.updated = len(old)

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from leadpilot.lib import clock, jobs
 from leadpilot.orgs.tenancy import org_context
+from leads.importing.ahead import ahead
 from leads.importing.problems import Problem, Unreadable
 from leads.importing.source import Source
 from leads.models import ImportProblem, ImportStatus, LeadImport
@@ -112,20 +113,21 @@ def read_all(
     for batch in in_batches(islice(rows, lead_import.processed)):
         batcher.remember(batch)
         _advance(lead_import, BatchResult())
-    for batch in in_batches(rows):
-        with org_context(lead_import.org_id):
-            import_sql.lock(lead_import.org_id)
-            result = batcher.take(batch)
-            _advance(lead_import, result)
-            if report is None:
-                _keep_problems(lead_import, result)
-        lead_import.processed += result.processed
-        if report is not None:
-            for _, problem in result.problems:
-                report(problem)
-        if until is not None and time.monotonic() > until:
-            _hand_on(lead_import)
-            return
+    with ahead(map(batcher.prepare, in_batches(rows))) as batches:
+        for batch in batches:
+            with org_context(lead_import.org_id):
+                import_sql.lock(lead_import.org_id)
+                result = batcher.write(batch)
+                _advance(lead_import, result)
+                if report is None:
+                    _keep_problems(lead_import, result)
+            lead_import.processed += result.processed
+            if report is not None:
+                for _, problem in result.problems:
+                    report(problem)
+            if until is not None and time.monotonic() > until:
+                _hand_on(lead_import)
+                return
     finish(lead_import, ImportStatus.COMPLETED)
 
 

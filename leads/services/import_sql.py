@@ -7,16 +7,16 @@ are found by one hash join a batch over the organization's rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Model
 
 from leadpilot.lib import clock
 from leadpilot.lib.ids import new_id
-from leads import domains
 from leads.models import Company, Lead, LeadStatus
 from leads.validation import LENGTHS, URL_FIELDS
 
@@ -80,39 +80,37 @@ def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
     return found
 
 
-def company_ids(org_id: UUID, leads: Sequence[Mapping[str, Any]]) -> dict[str, UUID]:
-    """Domain → company for all these leads; companies not yet known are made."""
+def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
+    """Make the companies of these leads that are not known yet."""
     names: dict[str, str] = {}
-    for fields in leads:
-        domain = domains.company_domain(fields["email"], fields.get("website_url", ""))
-        if domain and not names.get(domain):
-            names[domain] = fields.get("company", "")
-    known = _companies(org_id, list(names))
-    missing = sorted(names.keys() - known.keys())
-    if missing:
-        new = [Company(org_id=org_id, domain=domain, name=names[domain]) for domain in missing]
-        Company.objects.bulk_create(new, ignore_conflicts=True, batch_size=2000)
-        known.update(_companies(org_id, missing))
-    return known
+    for lead in leads:
+        if lead.domain and not names.get(lead.domain):
+            names[lead.domain] = lead.fields.get("company", "")
+    missing = sorted(names.keys() - _known_domains(org_id, list(names)))
+    if not missing:
+        return
+    fixed = _defaults(Company(org_id=org_id), {"id", "domain", "name"})
+    rows = [{"id": str(new_id()), "domain": domain, "name": names[domain]} for domain in missing]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO leads_company (id, domain, name, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
+            f"SELECT r.id, r.domain, r.name, {', '.join(['%s'] * len(fixed))} "
+            "FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, domain text, name text) "
+            "ON CONFLICT (org_id, domain) DO NOTHING",
+            [*fixed.values(), json.dumps(rows)],
+        )
 
 
-def _companies(org_id: UUID, domains_wanted: list[str]) -> dict[str, UUID]:
+def _known_domains(org_id: UUID, wanted: list[str]) -> set[str]:
     with connection.cursor() as cursor:  # one array is far quicker than thousands of placeholders
         cursor.execute(
-            "SELECT domain, id FROM leads_company WHERE org_id = %s AND domain = ANY(%s)",
-            [org_id, domains_wanted],
+            "SELECT domain FROM leads_company WHERE org_id = %s AND domain = ANY(%s)", [org_id, wanted]
         )
-        return dict(cursor.fetchall())
+        return {domain for (domain,) in cursor.fetchall()}
 
 
-def insert(
-    org_id: UUID,
-    import_id: UUID | None,
-    candidates: Sequence[Candidate],
-    companies: Mapping[str, UUID],
-    origin: str,
-) -> set[int]:
-    """Write new leads; returns the row numbers of those that were really new.
+def insert(org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate], origin: str) -> set[int]:
+    """Write new leads, whose companies are there; returns the row numbers of those that were really new.
 
     `origin` is the source of rows that name none.
     """
@@ -122,50 +120,50 @@ def insert(
     for candidate in candidates:
         lead_id = new_id()
         numbers[lead_id] = candidate.row
-        rows.append({"id": str(lead_id), "source": origin, **_row(candidate, companies)})
+        rows.append({"id": str(lead_id), "source": origin, **_row(candidate)})
     columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
-    fixed = _defaults(set(columns), org_id=org_id, lead_import_id=import_id)
+    blank = Lead(status=LeadStatus.NEW, updated_at=clock.now(), org_id=org_id, lead_import_id=import_id)
+    fixed = _defaults(blank, set(columns))
     sql = (
         f"INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
         f"SELECT {_COLUMNS}, {', '.join(['%s'] * len(fixed))} "
-        f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) "
+        f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
         "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*fixed.values(), json.dumps(rows)])
+        cursor.execute(sql, [*fixed.values(), json.dumps(rows), org_id])
         return {numbers[lead_id] for (lead_id,) in cursor.fetchall()}
 
 
 _TYPED = (
     f"name text, email text, {', '.join(f'{t} text' for t in TEXTS)}, "
-    "tags text[], custom_fields jsonb, company_profile_id uuid"
+    "tags text[], custom_fields jsonb, domain text"
 )
+_WITH_COMPANY = "LEFT JOIN leads_company c ON c.org_id = %s AND c.domain = r.domain"
 
 
 _COLUMNS = ", ".join(
     [
         "r.id, r.name, r.email",
         *(f"coalesce(r.{t}, '')" for t in TEXTS),
-        "coalesce(r.tags, '{}'), coalesce(r.custom_fields, '{}'), r.company_profile_id",
+        "coalesce(r.tags, '{}'), coalesce(r.custom_fields, '{}'), c.id",
     ]
 )
 
 
-def _row(candidate: Candidate, companies: Mapping[str, UUID]) -> dict[str, Any]:
+def _row(candidate: Candidate) -> dict[str, Any]:
     """What the row says, without what it leaves empty."""
     row = {name: value for name, value in candidate.fields.items() if value}
-    domain = domains.company_domain(row["email"], row.get("website_url", ""))
-    if company := companies.get(domain):
-        row["company_profile_id"] = str(company)
+    if candidate.domain:
+        row["domain"] = candidate.domain
     return row
 
 
-def _defaults(given: set[str], **fixed: Any) -> dict[str, Any]:
-    """Column → value for all columns of a lead that rows do not bring, from the model itself."""
-    blank = Lead(status=LeadStatus.NEW, updated_at=clock.now(), **fixed)
+def _defaults(blank: Model, given: set[str]) -> dict[str, Any]:
+    """Column → value for all columns that rows do not bring, from the model itself."""
     return {
-        f.column: f.get_db_prep_save(getattr(blank, f.attname), connection)
-        for f in Lead._meta.concrete_fields
+        f.column: f.get_db_prep_save(f.pre_save(blank, True), connection)
+        for f in blank._meta.concrete_fields
         if f.column and f.column not in given
     }
 
@@ -189,18 +187,19 @@ def changed(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], fields: Sequenc
         return [lead_id for (lead_id,) in cursor.fetchall()]
 
 
-def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], companies: Mapping[str, UUID]) -> None:
+def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]]) -> None:
     """Bring leads up to date: what the file leaves empty stays, and so do address and status; tags are added."""
     if not old:
         return
-    rows = [{"id": str(lead_id), **_row(candidate, companies)} for candidate, lead_id in old]
+    rows = [{"id": str(lead_id), **_row(candidate)} for candidate, lead_id in old]
     texts = ", ".join(f"{t} = coalesce(r.{t}, l.{t})" for t in TEXTS)
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE leads_lead l SET name = r.name, {texts}, "  # noqa: S608 (names of our own columns)
             "tags = l.tags || ARRAY(SELECT t FROM unnest(r.tags) t WHERE t <> ALL (l.tags)), "
             "custom_fields = l.custom_fields || coalesce(r.custom_fields, '{}'), "
-            "company_profile_id = coalesce(l.company_profile_id, r.company_profile_id), updated_at = %s "
-            f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) WHERE l.org_id = %s AND l.id = r.id",
-            [clock.now(), json.dumps(rows), org_id],
+            "company_profile_id = coalesce(l.company_profile_id, c.id), updated_at = %s "
+            f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
+            "WHERE l.org_id = %s AND l.id = r.id",
+            [clock.now(), json.dumps(rows), org_id, org_id],
         )

@@ -195,10 +195,10 @@ class TestStart:
         assert str(item.pk) in entry.url
 
     def test_a_file_that_turns_out_broken_fails_with_a_sentence(self, in_org, monkeypatch):
-        def broken(self, records):
+        def broken(self, records):  # read ahead in a thread
             raise Unreadable("This workbook is damaged.")
 
-        monkeypatch.setattr(Batcher, "take", broken)
+        monkeypatch.setattr(Batcher, "prepare", broken)
         item = self.begun(in_org)
         assert (item.status, item.failure) == (ImportStatus.FAILED, "This workbook is damaged.")
         assert not ImportProblem.objects.exists()

@@ -210,14 +210,16 @@ class TestRunning:
 
     def test_one_who_was_left_behind_cannot_come_back(self, org, monkeypatch):
         item = begin(org, rows(30))
-        take = import_rows.Batcher.take
+        write = import_rows.Batcher.write
 
-        def slow(self, records):
-            if records[0].number == 12:  # another worker did the rest of the first job and handed it on
+        def slow(self, prepared):
+            if (
+                prepared.candidates[0].row == 12
+            ):  # another worker did the rest of the first job and handed it on
                 LeadImport.objects.filter(pk=item.pk).update(processed=20)
-            return take(self, records)
+            return write(self, prepared)
 
-        monkeypatch.setattr(import_rows.Batcher, "take", slow)
+        monkeypatch.setattr(import_rows.Batcher, "write", slow)
         assert not import_run.run(org_id=org.pk, import_id=item.pk)
         assert len(leads(org)) == 10
 
@@ -247,14 +249,14 @@ class TestRunning:
 
     def test_a_worker_that_lost_its_lease_writes_nothing_more(self, org, monkeypatch):
         item = begin(org, rows(30))
-        take = import_rows.Batcher.take
+        write = import_rows.Batcher.write
 
-        def overtaken(self, records):
-            if records[0].number == 12:  # the second batch: meanwhile another worker took over
+        def overtaken(self, prepared):
+            if prepared.candidates[0].row == 12:  # the second batch: meanwhile another worker took over
                 LeadImport.objects.filter(pk=item.pk).update(attempts=9)
-            return take(self, records)
+            return write(self, prepared)
 
-        monkeypatch.setattr(import_rows.Batcher, "take", overtaken)
+        monkeypatch.setattr(import_rows.Batcher, "write", overtaken)
         assert not import_run.run(org_id=org.pk, import_id=item.pk)
         assert len(leads(org)) == 10
         assert fresh(org, item).processed == 10
@@ -348,16 +350,16 @@ class Killed(BaseException):
 
 def die_in_batch(monkeypatch, number):
     seen = []
-    take = import_rows.Batcher.take
+    write = import_rows.Batcher.write
 
-    def dying(self, records):
-        seen.append(records)
-        result = take(self, records)
-        if records[0].number > (number - 1) * 10:
+    def dying(self, prepared):
+        seen.append(prepared)
+        result = write(self, prepared)
+        if prepared.candidates[0].row > (number - 1) * 10:
             raise Killed
         return result
 
-    monkeypatch.setattr(import_rows.Batcher, "take", dying)
+    monkeypatch.setattr(import_rows.Batcher, "write", dying)
 
 
 def expire(org, item):
