@@ -36,7 +36,7 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("fields", "field"),
         [
-            ({"name": "A"}, "name"),
+            ({"name": " "}, "name"),
             ({"name": "x" * 101}, "name"),
             ({"email": "nowhere"}, "email"),
             ({"linkedin_url": "javascript:alert(1)"}, "linkedin_url"),

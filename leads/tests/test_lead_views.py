@@ -189,13 +189,13 @@ class TestCreate:
 
     def test_a_wrong_form_comes_back_with_what_was_typed(self, client_for, mia, org):
         page = client_for(mia).post(
-            reverse("leads:lead_create"), {**self.fields, "name": "G", "email": "nowhere"}
+            reverse("leads:lead_create"), {**self.fields, "name": "G" * 101, "email": "nowhere"}
         )
         assert page.status_code == 422
         text = page.content.decode()
         assert 'value="nowhere"' in text
         assert "it has no @" in text
-        assert "needs at least 2 characters" in text
+        assert "shorten it to 100" in text
 
     def test_the_same_address_twice_is_refused_at_its_field(self, client_for, mia, ada):
         page = client_for(mia).post(
@@ -229,6 +229,16 @@ class TestEdit:
         assert page.status_code == 422
         assert b"is not a web address" in page.content
         assert get_lead(org, ada.pk).name == "Ada Lovelace"
+
+    def test_the_address_of_another_lead_is_refused_at_its_field(self, client_for, mia, org, ada):
+        with org_context(org.pk):
+            create_lead(org=org, name="Grace Hopper", email="grace@navy.example")
+        url = reverse("leads:lead_edit", args=[ada.pk])
+        page = client_for(mia).post(url, {"name": "Ada Byron", "email": "GRACE@navy.example"})
+        assert page.status_code == 422
+        assert b"Grace Hopper already has the address" in page.content
+        assert b'value="Ada Byron"' in page.content
+        assert get_lead(org, ada.pk).email == "ada@engine.example"
 
     def test_viewers_and_strangers_change_nothing(self, client_for, bob, charlie, other_org, org, ada):
         url = reverse("leads:lead_edit", args=[ada.pk])
@@ -264,6 +274,13 @@ class TestActions:
         with org_context(org.pk):
             assert not Note.objects.for_org(org).exists()
 
+    def test_a_note_that_is_too_long_is_refused_with_what_was_typed(self, client_for, mia, org, ada):
+        page = client_for(mia).post(reverse("leads:note_create", args=[ada.pk]), {"text": "x" * 10_001})
+        assert page.status_code == 422
+        assert b"shorten it" in page.content or b"at most 10000 characters" in page.content
+        with org_context(org.pk):
+            assert not Note.objects.for_org(org).exists()
+
     @pytest.mark.parametrize("name", ["lead_archive", "note_create"])
     def test_who_may_not_is_refused(self, client_for, alice, bob, charlie, other_org, org, ada, name):
         url = reverse(f"leads:{name}", args=[ada.pk])
@@ -292,6 +309,17 @@ class TestStoredPage:
                 quote="We opened a plant <b> in May.",
                 source_url=page.url,
             )
+
+    def test_a_quote_that_the_text_no_longer_holds_marks_nothing(self, client_for, bob, org, fact):
+        with org_context(org.pk):
+            Page.objects.filter(pk=fact.page_id).update(text="All of it was rewritten.")
+        text = (
+            client_for(bob)
+            .get(reverse("leads:page_detail", args=[fact.page_id]), {"fact": str(fact.pk)})
+            .text
+        )
+        assert "All of it was rewritten." in text
+        assert "<mark" not in text
 
     def test_the_words_of_a_fact_are_marked(self, client_for, bob, fact):
         url = reverse("leads:page_detail", args=[fact.page_id])
