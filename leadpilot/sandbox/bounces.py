@@ -25,7 +25,7 @@ def write_bounce(person: Person, original: Original, sender: str, now: datetime)
     report["Auto-Submitted"] = "auto-replied"
     report.attach(MIMEText(_explanation(domain, person.email, diagnostic), "plain", "us-ascii"))
     report.attach(_status(domain, person.email, diagnostic, now))
-    report.attach(MIMEText(_headers_of(original.message), "rfc822-headers", "us-ascii"))
+    report.attach(MIMEText(headers_of(original.message), "rfc822-headers", "us-ascii"))
     return report.as_bytes(policy=policy.SMTP)
 
 
@@ -54,7 +54,7 @@ def _status(domain: str, address: str, diagnostic: str, now: datetime) -> MIMEMe
     return status
 
 
-def _headers_of(message: Message) -> str:
+def headers_of(message: Message) -> str:
     """The headers as they were on the wire, so that the part needs no encoding."""
     lines = "".join(f"{name}: {' '.join(str(value).split())}\n" for name, value in message.raw_items())
     return lines.encode("ascii", "replace").decode()

@@ -15,6 +15,7 @@ from typing import Any
 from leadpilot.lib import clock
 from leadpilot.sandbox import one_click
 from leadpilot.sandbox.bounces import write_bounce
+from leadpilot.sandbox.complaints import write_complaint
 from leadpilot.sandbox.journal import Journal
 from leadpilot.sandbox.maildir import BadAddress, deliver, maildir_of
 from leadpilot.sandbox.replies import Original, read_original, write_reply
@@ -136,7 +137,9 @@ class People:
         if (person.email, original.message_id) in self.memory.seen_ids:
             return {"event": "left_alone", "why": "seen before"}
         if person.fate == "bounces":
-            return self._bounce(person, path, original)
+            return self._report(person, path, original, write_bounce, "bounced")
+        if person.fate == "complains":
+            return self._report(person, path, original, write_complaint, "complained")
         count = self.memory.counts.get(person.email, 0)
         if count < person.ignores:
             return {"event": "ignored"}
@@ -154,16 +157,19 @@ class People:
         entry = {"event": "answered", "kind": answer.kind, "reply_id": str(mail["Message-ID"])}
         return {**entry, "stop": answer.kind} if answer.kind in STOP_KINDS else entry
 
-    def _bounce(self, person: Person, path: Path, original: Original) -> dict[str, Any]:
+    def _report(
+        self, person: Person, path: Path, original: Original, write: Callable[..., bytes], event: str
+    ) -> dict[str, Any]:
+        """What a mail server says about a mail, to its envelope sender."""
         sender = self._envelope_sender(path)
         if not sender:
             return {"event": "left_alone", "why": "no envelope sender"}
-        report = write_bounce(person, original, sender, clock.now())
+        report = write(person, original, sender, clock.now())
         self._deliver(sender, path, b"Return-Path: <>\r\n" + report)
-        return {"event": "bounced", "stop": "bounced"}
+        return {"event": event, "stop": event}
 
     def _envelope_sender(self, path: Path) -> str:
-        """From the mail server's log: a bounce goes to MAIL FROM, whatever the headers say."""
+        """From the mail server's log: a report goes to MAIL FROM, whatever the headers say."""
         for entry in Journal(self.home / "accepted.jsonl").read():
             if entry["file"] == path.name:
                 return str(entry["mail_from"])

@@ -16,7 +16,7 @@ ATTACKER_DOMAIN = "attacker.example"  # named by a text hidden in one site; nobo
 
 Layout = Literal["semantic", "press", "classic", "cards"]
 Quirk = Literal["", "script", "slow", "mostly_missing", "redirect_loop", "parked", "injection"]
-Fate = Literal["answers", "bounces", "unknown"]
+Fate = Literal["answers", "bounces", "complains", "unknown"]  # complains: marks the mail as spam
 Kind = Literal[
     "interested",
     "question",

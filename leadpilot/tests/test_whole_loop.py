@@ -18,7 +18,7 @@ from django.urls import reverse
 
 import agent.tasks
 import campaigns.tasks
-from agent.models import Draft, DraftStatus
+from agent.models import AgentLog, Draft, DraftStatus
 from agent.services import control, drafts
 from campaigns.models import Enrollment, InboundMessage, Mailbox, Message, MessageStatus
 from leadpilot.lib import jobs
@@ -132,6 +132,7 @@ def test_from_a_list_of_leads_to_answers_that_were_read(sandbox: SandboxServers,
                 InboundMessage.objects.count() >= 15
                 and not InboundMessage.objects.filter(classification="").exists()
                 and not InboundMessage.objects.filter(handled_at=None, classification="unsubscribe").exists()
+                and AgentLog.objects.filter(action_type="mail.complained").exists()
             ),
         ),
         what="the answers",
@@ -150,6 +151,12 @@ def test_from_a_list_of_leads_to_answers_that_were_read(sandbox: SandboxServers,
             "lead__email", flat=True
         )
         assert set(opted_out) <= set(Suppression.objects.values_list("value", flat=True))
+        complained = Lead.objects.get(email="terrence.holt@ironbridge-energy.example")
+        assert complained.status == "unsubscribed"
+        assert Suppression.objects.get(value=complained.email).reason == "complained"
+        assert Enrollment.objects.get(lead=complained).status == "stopped"
+        assert AgentLog.objects.filter(action_type="mail.complained", lead=complained).count() == 1
+        assert AgentLog.objects.filter(action_type="mail.sent").count() == sent.count()
         away = Enrollment.objects.filter(lead__inbound__classification="out_of_office")
         assert away.exists()
         assert not away.filter(status="stopped").exists()

@@ -10,6 +10,7 @@ from campaigns import dsn
 from campaigns.parsing import parse, to_message
 from leadpilot.lib import clock
 from leadpilot.sandbox.bounces import write_bounce
+from leadpilot.sandbox.complaints import write_complaint
 from leadpilot.sandbox.replies import read_original, return_day, write_reply
 from leadpilot.sandbox.world import REFERENCE_DAY, load_world
 
@@ -75,4 +76,16 @@ def test_the_bounce_is_read_as_a_hard_one_of_that_address():
     report = dsn.read_report(to_message(raw), raw, mail.from_email, mail.subject)
     [failure] = report.failures
     assert (failure.email, failure.status, failure.hard) == (person.email, "5.1.1", True)
+    assert original.message_id in report.message_ids
+
+
+def test_the_complaint_is_read_as_one_about_that_mail():
+    person = WORLD.person("terrence.holt@ironbridge-energy.example")
+    original = original_for(person)
+    raw = b"Return-Path: <>\r\n" + write_complaint(person, original, SENDER, clock.now())
+    mail = parse(raw)
+    assert mail.is_automatic
+    report = dsn.read_report(to_message(raw), raw, mail.from_email, mail.subject)
+    assert report.complaint
+    assert report.failures == ()
     assert original.message_id in report.message_ids

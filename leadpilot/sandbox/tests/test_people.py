@@ -203,6 +203,32 @@ def test_one_address_bounces_with_a_report_to_the_envelope_sender(sandbox):
     assert f"Message-ID: {mail['Message-ID']}" in headers.get_payload()
 
 
+def test_one_person_complains_with_a_feedback_report_to_the_envelope_sender(sandbox):
+    person = "terrence.holt@ironbridge-energy.example"
+    mail = make_mail(person)
+    submit(sandbox, mail, person, sender="bounces@northbeam.example")
+    wait_for(lambda: sandbox.inbox("bounces@northbeam.example"))
+    [report] = sandbox.inbox("bounces@northbeam.example")
+    assert report.get_content_type() == "multipart/report"
+    assert report.get_param("report-type") == "feedback-report"
+    explanation, feedback, headers = report.get_payload()
+    assert "marked it as spam" in explanation.get_content()
+    assert feedback.get_content_type() == "message/feedback-report"
+    fields = feedback.get_payload()[0]
+    assert (fields["Feedback-Type"], fields["Version"]) == ("abuse", "1")
+    assert fields["Original-Rcpt-To"] == f"<{person}>"
+    assert f"Message-ID: {mail['Message-ID']}" in headers.get_payload()
+    assert wait_for_deeds(sandbox, person, 1) == ["complained"]
+
+
+def test_a_mail_to_somebody_who_complained_is_a_violation(sandbox, send):
+    send("terrence.holt@ironbridge-energy.example")
+    wait_for(lambda: sandbox.inbox(SENDER))
+    send("terrence.holt@ironbridge-energy.example")
+    wait_for(sandbox.violations)
+    assert sandbox.violations()[0]["reason"] == "after_complained"
+
+
 def test_the_second_mail_to_a_bouncing_address_is_a_violation(sandbox, send):
     send("victor.osei@verdantbio.example")
     wait_for(lambda: sandbox.inbox(SENDER))

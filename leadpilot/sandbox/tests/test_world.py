@@ -32,13 +32,13 @@ def test_every_kind_of_answer_is_somebodys():
     kinds = {person.persona for person in WORLD.leads()}
     assert kinds == {
         "interested", "question", "objection", "not_now", "not_interested", "out_of_office", "auto_reply",
-        "referral", "unsubscribe", "angry", "one_click", "silent", "bounces",
+        "referral", "unsubscribe", "angry", "one_click", "silent", "bounces", "complains",
     }  # fmt: skip
 
 
 def test_one_lead_bounces_and_no_more_so_that_the_mailbox_is_not_paused():
     """More than one hard bounce in twenty mails pauses a mailbox, and the demo would stand still."""
-    assert [person.email for person in WORLD.leads() if person.fate != "answers"] == [
+    assert [person.email for person in WORLD.leads() if person.fate == "bounces"] == [
         "victor.osei@verdantbio.example"
     ]
     assert [person.fate for person in WORLD.people if not person.lead and person.fate != "answers"] == [
