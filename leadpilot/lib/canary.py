@@ -18,7 +18,7 @@ from leadpilot.lib import pace
 from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
-SILENCE = pace.seconds("canary_silence", 60)
+SILENCE = pace.seconds("canary_silence", 45)  # nine dispatches missed; 60 left too little of the 90 s on a busy machine
 # A machine too busy to start a cluster in a minute would end it for ever.
 STARTING = pace.seconds("canary_starting", 2 * SILENCE)
 MONITOR = "monitor"

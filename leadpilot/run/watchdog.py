@@ -23,7 +23,7 @@ from leadpilot.lib.processes import Process
 from leadpilot.run.output import say
 
 EVERY = pace.seconds("watch", 5)
-GRACE = pace.seconds("watch_grace", 10)  # between asking and killing
+GRACE = pace.seconds("watch_grace", 5)  # between asking and killing
 
 
 @dataclass(frozen=True)

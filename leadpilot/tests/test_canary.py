@@ -50,7 +50,7 @@ def test_a_cluster_that_works_or_may_be_busy_is_left_alone(marks: list[Mark]) ->
     assert trouble(marks, since=990, now=1000) == ""
 
 
-def test_silence_is_trouble_after_a_minute() -> None:
+def test_silence_is_trouble_after_a_while() -> None:
     assert trouble([idle(100), seen(100)], since=0, now=99 + SILENCE) == ""
     assert "no job" in trouble([idle(100), seen(100)], since=0, now=101 + SILENCE)
 
