@@ -216,6 +216,8 @@ def explain(error: Exception, url: str, seconds: float) -> FetchError:
         return FetchError(
             "connection", f"{url} could not be reached: {str(error) or 'the connection was cut'}."
         )
+    if isinstance(error, httpx2.RemoteProtocolError) and "disconnected without" in str(error):
+        return FetchError("protocol", f"{url} hung up before it gave an answer.")
     return FetchError("protocol", f"{url} gave an answer that is not proper HTTP.")
 
 
