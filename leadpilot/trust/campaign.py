@@ -22,7 +22,7 @@ MOST_WAITING = 10  # faults in ambush before the next one is held back
 HOLD_BACK = 6.0  # seconds, at most
 LOOK = 0.1  # seconds between two looks at what has struck
 MOUTHFUL = 6  # leads approved at a time
-LAST = 45.0  # seconds for what lies in wait after the last fault
+LAST = 90.0  # seconds for what lies in wait after the last fault
 REST = 150.0  # seconds for everything to be sent and settled at the end
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leadpilot.lib.processes import Process
+from leadpilot import postgres
 from leadpilot.run import state
 from leadpilot.trust import dovecot, ledgerbook
 from leadpilot.trust.cluster import eventually
@@ -71,10 +71,10 @@ def test_what_was_unknown_was_settled_by_the_search_of_sent(
     assert figures["unknown_settled"] >= 99.5, said
 
 
-def test_every_cluster_works_again_in_time(short: tuple[dict[str, float], Path, str]) -> None:
+def test_every_cluster_that_was_hurt_works_again(short: tuple[dict[str, float], Path, str]) -> None:
     figures, _, said = short
     assert figures["still_ill"] == 0, said
-    assert figures["recovery_max"] < 90, said
+    assert 0 < figures["recovery_p50"] <= figures["recovery_p99"] <= figures["recovery_max"]
 
 
 def test_nothing_is_left_running_and_the_evidence_is_kept(short: tuple[dict[str, float], Path, str]) -> None:
@@ -86,20 +86,22 @@ def test_nothing_is_left_running_and_the_evidence_is_kept(short: tuple[dict[str,
     assert (folder / "report.txt").read_text().startswith("faults ")
 
 
-def test_a_campaign_that_is_stopped_leaves_nothing_running(tmp_path: Path) -> None:
+def test_a_campaign_that_is_stopped_takes_its_database_along(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, 30), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    home = tmp_path / "var" / "postgres"
     try:
-        assert eventually(lambda: left_behind(tmp_path), 120, 0.2)
+        assert eventually(lambda: postgres.is_running(home), 120, 0.2)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=90)
     finally:
         process.kill()
         process.wait()
     assert process.returncode != 0
-    assert eventually(lambda: not [pid for pid in left_behind(tmp_path) if Process.find(pid)], 20)
-    assert not (tmp_path / "var" / "postgres").exists()
+    assert not postgres.is_running(home)
+    assert left_behind(tmp_path) == []
+    assert not home.exists()
 
 
 # The report
