@@ -102,35 +102,19 @@ def test_halting_stops_a_drain_in_the_middle(world, sink, org):
     assert finders.due_mailboxes(clock.now()) == []
 
 
-def test_a_slow_server_meets_a_second_look_before_the_last_dot(world, sink, org):
+@pytest.mark.parametrize(("moment", "word"), [("connect", b"220 at last"), ("DATA", b"354 go on")])
+def test_a_server_that_is_slow_meets_a_second_look_before_the_last_dot(world, sink, org, moment, word):
     mailbox = world.mailbox()
     [message] = queue(world, mailbox, 1)
 
     def slowly(talk):
-        time.sleep(1.2)
+        time.sleep(1.2)  # longer than a look at the rules is good for
         with org_context(org.pk):
             halt(org=org, by=None)
         connection.close()
-        talk.write(b"354 go on\r\n")
+        talk.write(word + b"\r\n")
 
-    sink.answers["DATA"] = [slowly]
-    drain(mailbox)
-    assert sink.accepted == []
-    assert world.fresh(message).status == "queued"
-
-
-def test_a_slow_connection_meets_a_second_look_before_the_last_dot(world, sink, org):
-    mailbox = world.mailbox()
-    [message] = queue(world, mailbox, 1)
-
-    def slowly(talk):
-        time.sleep(1.2)
-        with org_context(org.pk):
-            halt(org=org, by=None)
-        connection.close()
-        talk.write(b"220 at last\r\n")
-
-    sink.answers["connect"] = [slowly]
+    sink.answers[moment] = [slowly]
     drain(mailbox)
     assert sink.accepted == []
     assert world.fresh(message).status == "queued"

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -50,14 +49,6 @@ ODD = [
     "a" * 64 + ".com", "a." * 130 + "com", "", " ", "\\\\host", "example.com\\@127.0.0.1", "xn--.com..",
     "１.1.1.1", "ⓔxample.com",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def canary() -> Iterator[Canary]:
-    listener = Canary()
-    yield listener
-    listener.close()
-    assert listener.connections == 0
 
 
 def answers(*addresses: str) -> Any:
