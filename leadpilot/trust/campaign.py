@@ -13,7 +13,7 @@ from leadpilot.orgs.tenancy import org_context
 from leadpilot.trust import cards, checker, evidence, plan, testimony
 from leadpilot.trust.acts import set_free, surely
 from leadpilot.trust.ledgerbook import Ledgerbook
-from leadpilot.trust.report import Outcome, figures_of
+from leadpilot.trust.report import Outcome, figures_of, shortcomings
 from leadpilot.trust.world import World, world
 
 BACKLOG = 70  # messages that wait, so that every fault finds some
@@ -31,6 +31,8 @@ def run(folder: Path, seed: int, faults: int, say: Callable[[str], None]) -> Out
     begun = time.monotonic()
     with world(folder) as there:
         say(f"ready after {time.monotonic() - begun:.0f} s")
+        if not there.settles:
+            say("Dovecot is not installed: what becomes unknown stays so, and replies come without IMAP")
         _storm(there, plan.make(seed, faults), say)
         missed = there.injector.give_up()
         say(f"the storm is over after {time.monotonic() - begun:.0f} s; settling")
@@ -45,8 +47,8 @@ def run(folder: Path, seed: int, faults: int, say: Callable[[str], None]) -> Out
         offences = there.oracle.ask(do="state")["offences"]
     figures = figures_of(there, found, broken)
     more = [("missed", missed, "faults"), ("offences", offences, "commands")]
-    figures += [*more, ("seed", seed, ""), ("seconds", round(time.monotonic() - begun), "s")]
-    return Outcome(figures, broken, histories)
+    figures += [*more, ("seed", seed, "number"), ("seconds", round(time.monotonic() - begun), "s")]
+    return Outcome(figures, broken, histories, shortcomings(figures, asked=faults, settles=there.settles))
 
 
 def _storm(there: World, planned: plan.Plan, say: Callable[[str], None]) -> None:

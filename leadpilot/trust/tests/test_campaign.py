@@ -17,7 +17,7 @@ from leadpilot.run import state
 from leadpilot.trust import dovecot, ledgerbook
 from leadpilot.trust.cluster import eventually
 from leadpilot.trust.control import ROOT
-from leadpilot.trust.report import Outcome, report
+from leadpilot.trust.report import Outcome, report, shortcomings
 from leadpilot.trust.testimony import Broken
 
 FAULTS = int(os.environ.get("TRUST_FAULTS") or 30)
@@ -127,3 +127,32 @@ def test_a_broken_promise_is_told_with_the_message_and_its_history(tmp_path: Pat
         "    12:01 ACCEPTED",
     ]
     assert (tmp_path / "report.txt").read_text().splitlines() == lines
+
+
+GOOD: dict[str, Any] = {"faults": 300, "unknown_settled": 100.0, "still_ill": 0, "offences": 0}
+
+
+def short_of(asked: int = 300, settles: bool = True, **other: Any) -> list[str]:
+    figures = [(name, value, "") for name, value in {**GOOD, **other}.items()]
+    return shortcomings(figures, asked=asked, settles=settles)
+
+
+def test_a_campaign_that_did_what_it_should_has_no_shortcomings() -> None:
+    assert short_of() == []
+    assert short_of(faults=270) == []
+    assert short_of(unknown_settled=0.0, settles=False) == []
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        ({"faults": 269}, "Only 269 of 300 faults struck."),
+        ({"unknown_settled": 99.4}, "Only 99.4 % of what was unknown was settled."),
+        ({"still_ill": 1}, "1 clusters that were hurt have not worked since."),
+        ({"offences": 2}, "The oracle was spoken to wrongly 2 times: see offences.jsonl."),
+    ],
+)
+def test_a_campaign_that_proves_too_little_says_so(figure: dict[str, Any], said: str, tmp_path: Path) -> None:
+    found = short_of(**figure)
+    assert found == [said]
+    assert report(Outcome([], [], short=found), tmp_path) == [f"SHORT {said}"]

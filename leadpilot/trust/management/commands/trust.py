@@ -75,5 +75,5 @@ class Command(BaseCommand):
         outcome = campaign.run(folder, seed, faults, lambda text: self.stderr.write(text))
         for line in report.report(outcome, folder):
             self.stdout.write(line)
-        if outcome.broken:
+        if outcome.broken or outcome.short:
             sys.exit(1)
