@@ -59,7 +59,7 @@ def main() -> None:
     from leadpilot.trust.engine.stage import Stage
 
     asked = json.loads(sys.stdin.readline())
-    stage = Stage(Path(asked["folder"]), Urls(**asked["urls"]), Figures(sys.stderr), quick=asked["quick"])
+    stage = Stage(Path(asked["folder"]), Urls(**asked["urls"]), Figures(sys.stderr), asked["pace"])
     found = kills.play_one(stage, name=asked["name"], victims=asked["victims"], seed=asked["seed"])
     sys.stdout.write(ANSWER + json.dumps(kills.as_json(found)) + "\n")
 

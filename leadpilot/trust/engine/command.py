@@ -16,7 +16,7 @@ from leadpilot.postgres import layout
 from leadpilot.trust import databases
 from leadpilot.trust.engine import faults, kills, mail, tasks
 from leadpilot.trust.engine.figures import Figures
-from leadpilot.trust.engine.stage import Stage
+from leadpilot.trust.engine.stage import QUICK, Stage
 
 HELP = "Kill, flood and rob real worker clusters; prints `name value unit`, exits with 1 when a promise is broken."
 
@@ -64,10 +64,10 @@ def run(out: TextIO, options: dict[str, Any]) -> int:
     """Play what is asked, one scene after the other; returns the exit code."""
     names = ("tasks", "messages", "kills", "others", "bays", "seed")
     sizes, figures = Sizes(*(options[name] for name in names)), Figures(out)
-    began = time.monotonic()
+    began, pace = time.monotonic(), QUICK if options["quick"] else {}
     with ground() as (folder, server, template):
         for name in options["only"]:
-            SCENES[name](Stage(folder, template, figures, quick=options["quick"]), server, sizes)
+            SCENES[name](Stage(folder, template, figures, pace), server, sizes)
     figures.say("seconds", time.monotonic() - began, "s")
     for sentence in figures.broken:
         figures.note(f"broken: {sentence}")

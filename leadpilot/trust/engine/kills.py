@@ -175,7 +175,7 @@ def play(stage: Stage, *, kills: int, others: int, seed: int, bays: int = 1) -> 
     if bays == 1:
         tell(stage.figures, play_one(stage, name="kills", victims=victims, seed=seed))
         return
-    asked = {"folder": str(stage.folder), "quick": stage.quick}
+    asked = {"folder": str(stage.folder), "pace": dict(stage.pace)}
     processes = [
         bay.spawn(
             {**asked, "name": f"bay{n}", "victims": victims[n::bays], "seed": seed + n},

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,12 @@ ENVIRONMENT = {
 
 @dataclass
 class Stage:
-    """`template` is a migrated, empty database that nobody is connected to. Without `quick` all waits are production's."""
+    """`template` is a migrated, empty database that nobody is connected to. Without a `pace` all waits are production's."""
 
     folder: Path
     template: Urls
     figures: Figures
-    quick: bool = False
+    pace: Mapping[str, float] = field(default_factory=dict)
 
     @contextmanager
     def play(self, name: str, *, clusters: int, workers: int, **environment: str) -> Iterator[Play]:
@@ -62,7 +62,7 @@ class Stage:
 
     def environment(self, folder: Path) -> dict[str, str]:
         """What makes a cluster observable, and in the quick form impatient."""
-        pace = ";".join(f"{name}={figure}" for name, figure in QUICK.items()) if self.quick else ""
+        pace = ";".join(f"{name}={figure}" for name, figure in self.pace.items())
         return {**ENVIRONMENT, observed.FOLDER: str(folder), "LEADPILOT_PACE": pace}
 
 

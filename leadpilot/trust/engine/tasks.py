@@ -11,10 +11,10 @@ from leadpilot.trust.engine.stage import Stage
 WORKERS = 8
 
 
-def play(stage: Stage, *, number: int) -> None:
-    """`number` tasks by two clusters of eight workers; says how often each ran, by the runs' own file and by the rows."""
+def play(stage: Stage, *, number: int, workers: int = WORKERS) -> None:
+    """`number` tasks by two clusters; says how often each ran, by the file that the runs wrote and by the rows."""
     figures = stage.figures
-    with stage.play("tasks", clusters=2, workers=WORKERS) as scene:
+    with stage.play("tasks", clusters=2, workers=workers) as scene:
         scene.start()
         began = time.monotonic()
         submitted = work.submit(scene.org, number)
