@@ -53,6 +53,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "agent:approval_approve": _DECISION,
     "agent:approval_reject": _DECISION,
     "agent:approval_edit": {"version": "1", "subject": "Hello", "body": "Hello there."},
+    "agent:approval_rewrite": _DECISION,
+    "agent:score_weights": {"defaults": "1"},
     "agent:task_reject": {"reason": "No."},
     "campaigns:campaign_create": _CAMPAIGN,
     "campaigns:campaign_edit": _CAMPAIGN,
