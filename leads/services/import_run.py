@@ -110,8 +110,8 @@ def read_all(
         origin=f"Import: {lead_import.file_name}",
     )
     rows = source.rows()
-    for batch in in_batches(islice(rows, lead_import.processed)):
-        batcher.remember(batch)
+    for done in in_batches(islice(rows, lead_import.processed)):
+        batcher.remember(done)
         _advance(lead_import, BatchResult())
     with ahead(map(batcher.prepare, in_batches(rows))) as batches:
         for batch in batches:
