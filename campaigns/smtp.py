@@ -8,23 +8,37 @@ import re
 import smtplib
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any, Literal
 
+from campaigns.mail_servers import (
+    ConnectFailed,
+    Kind,
+    ProtocolError,
+    clean,
+    enhanced_code,
+    explain,
+    tls_context,
+)
+from campaigns.smtp_wire import Wire
 from leadpilot.lib import failpoints, outbound, pace
-from leadpilot.lib.masking import mask
 
-Kind = Literal["refused", "dns", "timeout", "connection", "tls", "password", "protocol", "busy"]
-_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+__all__ = [
+    "ConnectFailed",
+    "Connection",
+    "Limits",
+    "Outcome",
+    "ProtocolError",
+    "Result",
+    "Server",
+    "clean",
+    "enhanced_code",
+    "explain",
+    "tls_context",
+]
 _DOT = re.compile(rb"(?m)^\.")
 _TAKEN = {"mail": 2, "rcpt": 2, "data": 3}  # the first digit of the answer that lets a conversation go on
-_KEPT_TEXT = 2000  # characters of a reply
-_MOST_REPLY = 16_000_000  # bytes; more is not a mail server
 
 
 @dataclass(frozen=True)
@@ -76,107 +90,16 @@ class Result:
         return enhanced_code(self.text)
 
 
-class ConnectFailed(Exception):
-    """No usable connection, so nothing was sent. `str()` is for people; `permanent`: trying again will not help."""
-
-    def __init__(self, kind: Kind, message: str, *, permanent: bool, phase: str, code: int = 0) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.permanent = permanent
-        self.phase = phase
-        self.code = code
-
-
-class ProtocolError(smtplib.SMTPException):
-    """The other side does not speak SMTP, or too much of it."""
-
-
-def enhanced_code(text: str) -> str:
-    """The first code like 5.1.1 among the first words of an answer."""
-    match = _ENHANCED.search(text[:80])
-    return match[0] if match else ""
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """The system's certificates, checked against the host's name."""
-    return ssl.create_default_context()
-
-
-class Connection(smtplib.SMTP):
+class Connection(Wire):
     """A logged-in connection that carries one mail after the other; one thread at a time."""
 
     def __init__(self, server: Server, limits: Limits | None = None) -> None:
-        super().__init__(local_hostname=server.helo or "localhost")
+        super().__init__(server.helo or "localhost", server.password)
         self.server = server
         self.limits = limits or Limits()
         self.phase = "connect"
         self.delivered = 0
-        self._buffer = b""
-        self._until = 0.0
         self._dirty = False
-
-    # -- the wire -------------------------------------------------------------------------------------------------
-
-    def _begin(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def _left(self) -> float:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time is up")
-        return left
-
-    def send(self, s: Any) -> None:
-        """Write everything before the deadline; raises OSError."""
-        if self.sock is None:
-            raise smtplib.SMTPServerDisconnected("the connection is closed")
-        self.sock.settimeout(self._left())
-        self.sock.sendall(s.encode("ascii") if isinstance(s, str) else s)
-
-    def getreply(self) -> tuple[int, bytes]:
-        """Read one answer of any length before the deadline and keep its beginning; raises OSError or ProtocolError."""
-        code, kept, size = 0, b"", 0
-        while True:
-            line, length = self._line(_MOST_REPLY - size)
-            size += length
-            if (
-                not line[:3].isdigit()
-                or line[3:4] not in (b" ", b"-", b"")
-                or (code and int(line[:3]) != code)
-            ):
-                raise ProtocolError(f"not an SMTP answer: {clean(self._without_secrets(line))}")
-            code = int(line[:3])
-            if len(kept) < _KEPT_TEXT:
-                kept += line[4:] + b"\n"
-            if line[3:4] != b"-":
-                return code, self._without_secrets(kept[:_KEPT_TEXT].strip())
-
-    def _without_secrets(self, said: bytes) -> bytes:
-        """Some servers repeat the login they refuse; what they say is shown and kept."""
-        if not self.server.password:
-            return said
-        return mask(said.decode("utf-8", "surrogateescape"), self.server.password).encode(
-            "utf-8", "surrogateescape"
-        )
-
-    def _line(self, most: int) -> tuple[bytes, int]:
-        """The beginning of the next line, and the line's whole length."""
-        kept, length = b"", 0
-        while True:
-            head, newline, rest = self._buffer.partition(b"\n")
-            kept = (kept + head)[:_KEPT_TEXT]
-            length += len(head) + len(newline)
-            if newline:
-                self._buffer = rest
-                return kept.rstrip(b"\r"), length
-            if length > most:
-                raise ProtocolError("the answer does not end")
-            assert self.sock is not None
-            self.sock.settimeout(self._left())
-            self._buffer = self.sock.recv(65536)
-            if not self._buffer:
-                raise smtplib.SMTPServerDisconnected("the server hung up")
 
     # -- opening --------------------------------------------------------------------------------------------------
 
@@ -368,18 +291,6 @@ class Connection(smtplib.SMTP):
             return Result(Outcome.REFUSED, self.phase, code, said)
         return Result(Outcome.UNKNOWN if after else Outcome.RETRY, self.phase, code, said)
 
-    @property
-    def usable(self) -> bool:
-        """Whether another mail can be tried on this connection."""
-        return self.sock is not None
-
-    def close(self) -> None:
-        """Hang up without a word."""
-        sock, self.sock = self.sock, None
-        self._buffer = b""
-        if sock is not None:
-            sock.close()
-
     def quit(self) -> None:  # type: ignore[override]
         """Say goodbye, without waiting long for an answer."""
         if self.sock is None:
@@ -388,38 +299,6 @@ class Connection(smtplib.SMTP):
         with contextlib.suppress(OSError, smtplib.SMTPException):
             self.docmd("QUIT")
         self.close()
-
-
-def explain(error: Exception, host: str, port: int, phase: str) -> ConnectFailed:
-    """A connection's failure as a sentence that names what to change."""
-    if isinstance(error, outbound.NameUnknown):
-        return ConnectFailed("dns", str(error), permanent=error.permanent, phase="connect")
-    if isinstance(error, outbound.OutboundError):
-        return ConnectFailed("refused", str(error), permanent=error.permanent, phase="connect")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        message = f"The certificate of {host} cannot be trusted: {error.verify_message}."
-        return ConnectFailed("tls", message, permanent=True, phase="tls")
-    if isinstance(error, ssl.SSLError):
-        message = f"{host} does not speak TLS on port {port}; is it STARTTLS, or another port?"
-        return ConnectFailed("tls", message, permanent=True, phase="tls")
-    if isinstance(error, TimeoutError):
-        message = f"{host} did not answer on port {port} in time (while: {phase})."
-        return ConnectFailed("timeout", message, permanent=False, phase=phase)
-    if isinstance(error, ConnectionRefusedError):
-        message = f"Nothing listens on port {port} of {host}."
-        return ConnectFailed("connection", message, permanent=False, phase="connect")
-    if isinstance(error, ProtocolError):
-        message = f"{host} does not speak SMTP on port {port}: {clean(str(error))}"
-        return ConnectFailed("protocol", message, permanent=False, phase=phase)
-    message = f"The connection to {host} broke (while: {phase}): {clean(str(error))}"
-    return ConnectFailed("connection", message, permanent=False, phase=phase)
-
-
-def clean(text: bytes | str) -> str:
-    """A stranger's words as one printable line of bounded length."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    return _UNPRINTABLE.sub(" ", text)[:500].strip()
 
 
 def _b64(data: bytes) -> str:

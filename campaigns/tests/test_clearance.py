@@ -6,7 +6,7 @@ from datetime import time, timedelta
 
 import pytest
 
-from campaigns import clearance, windows
+from campaigns import clearance, last_look, windows
 from campaigns.models import InboundMessage, SendAttempt
 from campaigns.rendering import content_hash
 from campaigns.services import campaigns, delivery, enrollment, ledger, outbox, quota
@@ -359,7 +359,7 @@ def test_after_the_halt_is_lifted_what_waited_goes(world, ready):
 
 
 def test_the_values_that_would_forbid_an_address():
-    assert clearance.suppression_values("Ann@Mail.Firm.example") == [
+    assert last_look.suppression_values("Ann@Mail.Firm.example") == [
         "ann@mail.firm.example",
         "mail.firm.example",
         "firm.example",

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from campaigns import smtp
+from campaigns import smtp, smtp_wire
 from campaigns.smtp import Connection, Limits, Outcome, Server
 from campaigns.tests.sink import drip, hang_up
 
@@ -78,7 +78,7 @@ def test_a_byte_at_a_time_ends_at_the_deadline(line, sink):
 
 @pytest.mark.parametrize("answer", [b"250-" + b"x" * 5000, b"250-x\r\n" * 2000])
 def test_an_answer_without_end_is_not_read_for_ever(line, sink, monkeypatch, answer):
-    monkeypatch.setattr(smtp, "_MOST_REPLY", 4000)
+    monkeypatch.setattr(smtp_wire, "_MOST_REPLY", 4000)
     sink.answers["RCPT"] = [answer]
     result = send(line)
     assert result.outcome is Outcome.RETRY

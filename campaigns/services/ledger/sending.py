@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from campaigns.clearance import IN_THE_WAY, way_of
+from campaigns.last_look import IN_THE_WAY, way_of
 from campaigns.models import MessageStatus
 from campaigns.services.ledger.accepting import accepted_statement
 from campaigns.services.ledger.claim import Claim
