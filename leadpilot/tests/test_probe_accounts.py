@@ -17,7 +17,7 @@ from leadpilot.tests.probing.fixtures import Stage
 from leadpilot.tests.probing.routes import address, id_parameters
 from leadpilot.tests.probing.rules_foreign import ACCOUNTS
 
-pytest_plugins = ["leadpilot.tests.probing.fixtures"]
+pytest_plugins = ["leadpilot.tests.probing.plugin"]
 
 WITH_ID = [name for name, kinds in ACCOUNTS.items() if kinds]
 pytestmark = pytest.mark.django_db

@@ -23,7 +23,7 @@ from leadpilot.tests.probing.mutants import Site, sites, watching, without_any
 from leadpilot.tests.probing.requests import attack, attacks
 from leadpilot.tests.probing.world import tenant_models
 
-pytest_plugins = ["leadpilot.tests.probing.fixtures"]
+pytest_plugins = ["leadpilot.tests.probing.plugin"]
 
 KNOWN = sites()
 EACH = 1  # attacks that a mutant has to stand, the shortest first

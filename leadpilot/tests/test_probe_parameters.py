@@ -14,7 +14,7 @@ from leadpilot.tests.probing.routes import address
 from leadpilot.tests.probing.rules import OURS
 from leadpilot.tests.probing.world import Furnished
 
-pytest_plugins = ["leadpilot.tests.probing.fixtures"]
+pytest_plugins = ["leadpilot.tests.probing.plugin"]
 
 CASES = [(name, method) for name, rule in OURS.items() for method in rule.methods if method != "HEAD"]
 VARIANTS = [("owner", False), ("owner", True), ("member", False), ("viewer", False), ("anonymous", False)]

@@ -15,7 +15,7 @@ from leadpilot.tests.probing.routes import address, all_routes, declared, id_par
 from leadpilot.tests.probing.rules import OURS, Rule
 from leadpilot.tests.probing.world import tenant_models
 
-pytest_plugins = ["leadpilot.tests.probing.fixtures"]
+pytest_plugins = ["leadpilot.tests.probing.plugin"]
 
 WITH_ID = [name for name, rule in OURS.items() if rule.path]
 VARIANTS = [(method, False) for method in METHODS] + [("GET", True), ("POST", True)]  # and by HTMX
