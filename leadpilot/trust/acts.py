@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import Error as DatabaseError
 from django.db import connections
+from django.db.models.functions import Now
 
 from campaigns.models import Campaign, CampaignStatus, InboundMessage, Mailbox, MailboxStatus, Message
 from campaigns.services import campaigns as campaign_service
@@ -18,12 +20,16 @@ from leadpilot.lib import clock
 from leadpilot.lib.errors import DomainError
 from leadpilot.orgs import services as orgs
 from leadpilot.orgs.tenancy import org_context
+from leadpilot.trust.ground import PACE
 from leadpilot.trust.plan import Act
 from leadpilot.trust.population import Population
 from leadpilot.trust.sent import MailStore
 from leadpilot.trust.testimony import Cap, Stop
 
 T = TypeVar("T")
+JUST_BEGUN = timedelta(
+    seconds=PACE["send_lease"] - 3
+)  # so much of a lease is left when a mail was begun just now
 PATIENCE = 60.0  # seconds to wait for a database that is being restarted
 _REPLY = (
     "From: {lead}\r\nTo: {box}\r\nSubject: Re: hello\r\nMessage-ID: <{key}@firm.example>\r\n"
@@ -89,13 +95,16 @@ class People:
         surely(work)
 
     def _victim(self, pick: float) -> Any:
-        """A message whose conversation is under way, the oldest first; else one that waits."""
+        """A message whose conversation is under way, the slowest first, and not one whose worker died long ago; else one
+        that waits.
+        """
         org = self.population.org
         with org_context(org.pk):
             rows = Message.objects.for_org(org).select_related("lead", "mailbox", "campaign", "org")
-            sending = rows.filter(status="sending").order_by("lease_until").first()
-            if sending is not None:
-                return sending
+            sending = rows.filter(status="sending", lease_until__gt=Now() + JUST_BEGUN)
+            slowest = sending.order_by("lease_until").first()
+            if slowest is not None:
+                return slowest
             waiting = list(rows.filter(status__in=["queued", "claimed", "held"]).order_by("pk")[:200])
         return waiting[int(pick * len(waiting))] if waiting else None
 

@@ -44,7 +44,7 @@ ACT_WEIGHTS = {
     "opt_out": 5,
     "withdraw": 3,
     "reply": 4,
-    "lower_cap": 2,
+    "lower_cap": 4,
 }
 FAULTS_PER_ACT = 4
 
