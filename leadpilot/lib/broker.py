@@ -17,7 +17,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from leadpilot.lib import doorbell, jobs
+from leadpilot.lib import canary, doorbell, jobs
 
 log = logging.getLogger(__name__)
 _CONNECT = ("dbname", "user", "password", "host", "port", "sslmode")
@@ -74,6 +74,13 @@ class PostgresBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
 
     def fail(self, task_id: int) -> None:
         self.acknowledge(task_id)
+
+    def set_stat(self, key: str, value: str, timeout: int) -> None:
+        """Called at each round of the process that looks after the workers: a sign of its life, and nothing is kept.
+
+        A worker that is killed while it holds its timer's lock makes that process wait for ever.
+        """
+        canary.guard_looked()
 
     def ping(self) -> bool:
         return True

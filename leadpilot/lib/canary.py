@@ -1,9 +1,10 @@
 """Signs of life of a worker cluster, in files that the watchdog reads.
 
 Each worker process notes when it takes and ends a job; the process that collects results notes each one it
-saw. A job comes every five seconds (the dispatcher), so silence means a wedged cluster, unless every silent
-worker has a job that it may still be busy with. Times are `time.monotonic()`, one clock for all processes of
-a machine, untouched by clock changes.
+saw; the guard, which replaces dead workers, notes that it still looks after them. A job comes every five
+seconds (the dispatcher), so silence means a wedged cluster, unless every silent worker has a job that it may
+still be busy with. Times are `time.monotonic()`, one clock for all processes of a machine, untouched by clock
+changes.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from leadpilot.lib import pace
 from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
-SILENCE = pace.seconds("canary_silence", 45)  # nine dispatches missed; 60 left too little of the 90 s on a busy machine
+SILENCE = pace.seconds(
+    "canary_silence", 45
+)  # nine dispatches missed; 60 left too little of the 90 s on a busy machine
 # A machine too busy to start a cluster in a minute would end it for ever.
 STARTING = pace.seconds("canary_starting", 2 * SILENCE)
 MONITOR = "monitor"
+GUARD = "guard"  # django-q2 calls it sentinel
+GUARD_EVERY = SILENCE / 9  # it looks twice a second; so often it is written down
 
 State = Literal["idle", "busy", "seen"]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What one process noted last: a worker is `idle` or `busy`; the collector of results has `seen` one."""
+    """What one process noted last: a worker is `idle` or `busy`; the collector has `seen` a result, the guard workers."""
 
     who: str
     state: State
@@ -66,7 +71,10 @@ def read(folder: Path) -> list[Mark]:
 
 def trouble(marks: list[Mark], since: float, now: float) -> str:
     """Say why a cluster that started at `since` must be called wedged at `now`; "" while it may be well."""
-    workers = [mark for mark in marks if mark.who != MONITOR]
+    workers = [mark for mark in marks if mark.who not in (MONITOR, GUARD)]
+    guarded = next((mark.at for mark in marks if mark.who == GUARD), now)
+    if now - guarded > SILENCE:
+        return f"nobody has looked after its workers for {now - guarded:.0f} s"
     ended = max((mark.at for mark in workers if mark.state == "idle"), default=since)
     first = since + STARTING - SILENCE  # what collects may still be starting, too
     collected = max((mark.at for mark in marks if mark.who == MONITOR), default=first)
@@ -114,6 +122,17 @@ def job_ended(**_: Any) -> None:
 def result_seen(**_: Any) -> None:
     """Signal receiver in the process that collects results."""
     _note(MONITOR, "seen")
+
+
+def guard_looked() -> None:
+    """Called in the process that replaces dead workers, at each of its rounds."""
+    global _guarded
+    if time.monotonic() - _guarded > GUARD_EVERY:
+        _guarded = time.monotonic()
+        _note(GUARD, "seen")
+
+
+_guarded = 0.0
 
 
 def _note(who: str, state: State) -> None:

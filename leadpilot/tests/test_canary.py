@@ -15,7 +15,8 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from leadpilot.lib import canary
-from leadpilot.lib.canary import MONITOR, SILENCE, Mark, trouble
+from leadpilot.lib.broker import PostgresBroker
+from leadpilot.lib.canary import GUARD, MONITOR, SILENCE, Mark, trouble
 from leadpilot.lib.processes import Process
 from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 from leadpilot.run import watchdog
@@ -80,6 +81,30 @@ def test_a_job_whose_process_is_dead_is_no_excuse() -> None:
 def test_results_that_nobody_collects_are_trouble_though_jobs_run() -> None:
     assert "collected" in trouble([idle(500), seen(400)], since=0, now=501)
     assert trouble([idle(500), seen(499)], since=0, now=501) == ""
+
+
+def test_a_guard_that_hangs_is_trouble_though_jobs_run_and_results_are_collected() -> None:
+    well = [idle(500), seen(500)]
+    assert "looked after" in trouble([*well, Mark(GUARD, "seen", 499 - SILENCE)], since=0, now=500)
+    assert trouble([*well, Mark(GUARD, "seen", 501 - SILENCE)], since=0, now=500) == ""
+
+
+def test_a_guard_that_looks_is_no_sign_that_jobs_are_done() -> None:
+    assert "no job" in trouble([idle(100), seen(100), Mark(GUARD, "seen", 200)], since=0, now=200)
+
+
+def test_the_guard_leaves_a_mark_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(canary.FOLDER, str(tmp_path))
+    monkeypatch.setattr(canary, "_guarded", 0.0)
+    mark = tmp_path / str(os.getpgrp()) / GUARD
+    PostgresBroker().set_stat("key", "value", 3)
+    first = mark.read_text()
+    PostgresBroker().set_stat("key", "value", 3)
+    assert mark.read_text() == first, "not at each of its two rounds a second"
+    monkeypatch.setattr(canary, "GUARD_EVERY", 0.0)
+    PostgresBroker().set_stat("key", "value", 3)
+    assert mark.read_text() != first
+    assert not canary.busy_here()
 
 
 def test_marks_are_written_and_read_back(tmp_path: Path) -> None:

@@ -61,10 +61,17 @@ def copy(urls: Urls, name: str) -> Urls:
 
 
 def drop(urls: Urls) -> None:
-    """Remove a copy, whoever is connected."""
+    """Remove a copy. Connections of processes that were killed may take a moment to end; raises after 20 s of that."""
+    statement = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database_of(urls)))
     with psycopg.connect(named(urls, "postgres").owner, autocommit=True) as line:
-        name = sql.Identifier(database_of(urls))
-        line.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+        for remaining in range(40, -1, -1):
+            try:
+                line.execute(statement)
+                return
+            except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
+                if not remaining:
+                    raise
+                time.sleep(0.5)
 
 
 def environment(urls: Urls) -> dict[str, str]:

@@ -31,6 +31,10 @@ VICTIMS = {
     "monitor": ("monitor", signal.SIGKILL),
     "pusher": ("pusher", signal.SIGKILL),
     "sentinel": ("sentinel", signal.SIGKILL),
+    "hung_sentinel": (
+        "sentinel",
+        signal.SIGSTOP,
+    ),  # as when a worker dies with its timer's lock: nobody is replaced
     "group": ("group", signal.SIGKILL),
     "term_parent": ("main", signal.SIGTERM),
     "term_group": ("group", signal.SIGTERM),
@@ -84,6 +88,7 @@ def _trial(scene: Play, victim: str, rng: random.Random, found: Found) -> list[A
     one.wait_until_whole(PATIENCE)
     eventually(lambda: _is_idle(one), 30)
     role, number = VICTIMS[victim]
+    hung = one.main_pid() if number == signal.SIGSTOP else None
     began = time.monotonic()
     if role == "all":
         found.stops.append(_stop_as_service_managers_do(one, found))
@@ -95,16 +100,26 @@ def _trial(scene: Play, victim: str, rng: random.Random, found: Found) -> list[A
     for _ in range(FRESH):
         submitted[work.submit(scene.org, 1)[0]] = time.monotonic()
         time.sleep(1)
-    found.recoveries.append((victim, _recovered(scene, submitted, began, victim, found)))
+    found.recoveries.append((victim, _recovered(scene, submitted, began, victim, found, hung)))
     one.wait_until_whole(PATIENCE)
     found.orphans += len(one.family()["stray"])
     return list(submitted)
 
 
-def _recovered(scene: Play, submitted: dict[Any, float], began: float, victim: str, found: Found) -> float:
-    """The longest that a fresh task waited to be done, or a result to be collected. Raises ClusterError."""
+def _recovered(
+    scene: Play, submitted: dict[Any, float], began: float, victim: str, found: Found, hung: int | None
+) -> float:
+    """The longest that a fresh task waited to be done, a result to be collected, and a `hung` cluster to be replaced.
+
+    Raises ClusterError.
+    """
     one = scene.clusters[0]
-    if not eventually(lambda: not work.is_open(scene.org) and one.collected_since(began), PATIENCE, 0.05):
+
+    def works() -> bool:
+        replaced = hung is None or one.main_pid() not in (None, hung)
+        return replaced and not work.is_open(scene.org) and one.collected_since(began)
+
+    if not eventually(works, PATIENCE, 0.05):
         found.dead += 1
         raise ClusterError(f"Dead after {victim}: {one.family()}\n{one.said()[-2000:]}")
     collected = min(mark.at for mark in one.marks() if mark.who == canary.MONITOR) - began
@@ -112,7 +127,7 @@ def _recovered(scene: Play, submitted: dict[Any, float], began: float, victim: s
     for task_id, _, _, at in observed.runs(scene.folder):
         ran.setdefault(task_id, float(at))
     waits = [ran[str(task_id)] - at for task_id, at in submitted.items()]
-    return max(*waits, time.monotonic() - began if collected > FRESH else 0.0)
+    return max(*waits, time.monotonic() - began if hung or collected > FRESH else 0.0)
 
 
 def _is_idle(one: Installation) -> bool:
