@@ -7,7 +7,9 @@ import os
 from leadpilot.lib import pace
 
 WORKERS = int(os.environ.get("LEADPILOT_WORKERS") or 2)
-JOB_SECONDS = int(pace.seconds("job", 180))  # the longest a job may run; drains stop by themselves long before
+JOB_SECONDS = int(
+    pace.seconds("job", 180)
+)  # the longest a job may run; drains stop by themselves long before
 
 Q_CLUSTER = {
     "name": "leadpilot",

@@ -17,7 +17,10 @@ from leadpilot.orgs import mfa
 
 
 class Command(BaseCommand):
-    """Goes over the SecretFields of all organizations and people's second factors; may be stopped, repeated, and run beside the application."""
+    """Goes over the SecretFields of all organizations and people's second factors.
+
+    May be stopped, repeated, and run beside the application.
+    """
 
     help = (
         "Encrypt every stored secret again with the first key of ENCRYPTION_KEYS. Safe to stop and to repeat."
