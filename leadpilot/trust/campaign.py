@@ -20,6 +20,7 @@ BACKLOG = 70  # messages that wait, so that every fault finds some
 EVERY = 0.45  # seconds between two faults, when the world can keep up
 MOST_WAITING = 10  # faults in ambush before the next one is held back
 HOLD_BACK = 6.0  # seconds, at most
+BEHIND = 3.0  # seconds that a wait may be made up for
 LOOK = 0.1  # seconds between two looks at what has struck
 MOUTHFUL = 6  # leads approved at a time
 LAST = 90.0  # seconds for what lies in wait after the last fault
@@ -46,7 +47,7 @@ def run(folder: Path, seed: int, faults: int, say: Callable[[str], None]) -> Out
         }
         offences = there.oracle.ask(do="state")["offences"]
     figures = figures_of(there, found, broken)
-    more = [("missed", missed, "faults"), ("offences", offences, "commands")]
+    more = [("traps", there.caught, "acts"), ("missed", missed, "faults"), ("offences", offences, "commands")]
     figures += [*more, ("seed", seed, "number"), ("seconds", round(time.monotonic() - begun), "s")]
     return Outcome(figures, broken, histories, shortcomings(figures, asked=faults, settles=there.settles))
 
@@ -59,12 +60,12 @@ def _storm(there: World, planned: plan.Plan, say: Callable[[str], None]) -> None
     next_at = time.monotonic()
     for fault in planned.faults:
         while acts and acts[0].before <= fault.number:
-            _act(there, acts.pop(0))
+            _act(there, acts.pop(0), log)
         held_since = time.monotonic()
         while time.monotonic() < next_at or _should_wait(there, held_since):
             _tend(there, log)
         there.injector.inject(fault)
-        next_at = max(next_at + EVERY, time.monotonic())
+        next_at = max(next_at + EVERY, time.monotonic() - BEHIND)
         if fault.number % 50 == 0:
             say(f"{fault.number} faults, {there.injector.waiting()} of them lie in wait")
     until = time.monotonic() + LAST
@@ -76,21 +77,29 @@ def _should_wait(there: World, since: float) -> bool:
     return there.injector.in_ambush() > MOST_WAITING and time.monotonic() - since < HOLD_BACK
 
 
-def _act(there: World, act: plan.Act) -> None:
-    """With a trap: the next conversation is slowed down first, and the act waits until it has begun."""
-    if act.trap == "commit":
-        rule = {
-            "action": "delay",
-            "pattern": "claimed",
-            "seconds": cards.SLOWEST,
-            "forward": True,
-        }
-        there.proxy.ask(do="rule", id=-1, line="postgres", **rule)
-    elif act.trap:
-        there.oracle.ask(do="plan", verb=act.trap, delay=cards.SLOWEST, id=-1)
+def _act(there: World, act: plan.Act, log: Ledgerbook) -> None:
+    """With a trap, the next conversation is slowed down, and the act comes as soon as that has begun."""
     if act.trap:
-        time.sleep(0.5)
+        _spring(there, act.trap, log)
     there.people.perform(act)
+
+
+def _spring(there: World, trap: str, log: Ledgerbook) -> None:
+    """Lay a trap and wait until somebody is in it, or for a while."""
+    there.traps += 1
+    number, helper, name = -there.traps, there.oracle, "used"
+    if trap == "commit":
+        helper, name = there.proxy, "fired"
+        rule = {"action": "delay", "pattern": "claimed", "seconds": cards.SLOWEST}
+        helper.ask(do="rule", id=number, line="postgres", **rule)
+    else:
+        helper.ask(do="plan", verb=trap, delay=cards.SLOWEST, id=number)
+    until = time.monotonic() + HOLD_BACK
+    while time.monotonic() < until:
+        if number in helper.ask(do="state")[name]:
+            there.caught += 1
+            return
+        _tend(there, log)
 
 
 def _tend(there: World, log: Ledgerbook) -> None:

@@ -106,5 +106,5 @@ def _act(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
     trap = chance.choice(
         cards.TRAPS if kind != "lower_cap" else cards.TRAPS[2:5]
     )  # what is claimed already must notice, too
-    hold = round(chance.uniform(6.0, 8.5), 2)
+    hold = round(chance.uniform(8.0, 10.0), 2)  # longer than a trap, so that lateness shows
     return Act(chance.randint(1, number), kind, chance.random(), hold, trap)

@@ -32,6 +32,8 @@ class World:
     proxy: Helper
     clusters: list[Workers]
     settles: bool
+    traps: int = 0  # laid
+    caught: int = 0  # traps that somebody was in when the act came
     _last: dict[str, float] = field(default_factory=dict)
 
     def due(self, what: str, every: float) -> bool:

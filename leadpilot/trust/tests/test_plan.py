@@ -11,6 +11,7 @@ from leadpilot.trust import cards, plan
 from leadpilot.trust.acts import People
 from leadpilot.trust.injector import Injector
 from leadpilot.trust.rule import Rule
+from leadpilot.trust.testimony import GRACE
 from leadpilot.trust.wire import Answer
 from leadpilot.trust.workers import ROLES
 
@@ -48,8 +49,11 @@ def test_a_plan_of_three_hundred_hits_every_place_kind_and_act() -> None:
     assert signals >= {("parent", "KILL"), ("parent", "TERM"), ("group", "KILL"), ("group", "TERM")}
 
 
-def test_stops_are_held_longer_than_the_grace_so_that_lateness_can_show() -> None:
-    assert all(act.hold > 5.9 for act in plan.make(3, 300).acts)
+def test_stops_are_held_longer_than_a_trap_and_that_longer_than_the_grace_so_that_lateness_can_show() -> None:
+    assert all(act.hold > cards.SLOWEST + 1 for act in plan.make(3, 300).acts)
+    assert cards.SLOWEST > GRACE + 1
+    assert {act.trap for act in plan.make(3, 300).acts} == set(cards.TRAPS)
+    assert all(act.trap for act in plan.make(3, 300).acts if act.kind == "lower_cap")
 
 
 def test_everything_in_a_plan_can_be_done() -> None:
