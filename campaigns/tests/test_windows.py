@@ -15,6 +15,7 @@ from campaigns.windows import (
     WEEKDAYS,
     Window,
     add_working_days,
+    closing,
     fraction,
     local_day,
     next_midnight,
@@ -168,3 +169,20 @@ def test_the_local_day_and_its_midnight_follow_the_zone():
     assert local_day(moment, ZoneInfo("Europe/Berlin")) == "2026-11-22"
     assert local_day(moment, ZoneInfo("UTC")) == "2026-11-21"
     assert next_midnight(moment, ZoneInfo("Europe/Berlin")) == local("Europe/Berlin", 2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "closes"),
+    [
+        ("2026-11-20T10:00:00+00:00", "Europe/Berlin", "2026-11-20T16:00:00+00:00"),
+        ("2026-11-20T23:30:00+00:00", "Asia/Tokyo", "2026-11-21T08:00:00+00:00"),
+        (
+            "2026-10-25T08:00:00+00:00",
+            "Europe/Berlin",
+            "2026-10-25T16:00:00+00:00",
+        ),  # the clocks went back that night
+    ],
+)
+def test_a_window_closes_at_its_end_on_the_wall_clock(moment, zone, closes):
+    window = Window(frozenset(WEEKDAYS), time(9), time(17), ZoneInfo(zone))
+    assert closing(datetime.fromisoformat(moment), window) == datetime.fromisoformat(closes)
