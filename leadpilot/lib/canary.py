@@ -26,7 +26,7 @@ SILENCE = pace.seconds(
 STARTING = pace.seconds("canary_starting", 2 * SILENCE)
 MONITOR = "monitor"
 GUARD = "guard"  # django-q2 calls it sentinel
-GUARD_EVERY = SILENCE / 9  # it looks twice a second; so often it is written down
+GUARD_EVERY = SILENCE / 6  # it looks twice a second; so often it is written down
 
 State = Literal["idle", "busy", "seen"]
 

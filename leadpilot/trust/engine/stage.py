@@ -21,7 +21,7 @@ from leadpilot.trust.engine.installation import Installation
 from leadpilot.trust.ground import PACE, steady_zone
 
 MANY = 1_000_000  # a cap that nothing here reaches
-QUICK = {**PACE, "canary_silence": 20, "task_lease": 4, "task_sweep": 2}
+QUICK = {**PACE, "canary_silence": 15, "task_lease": 4, "task_sweep": 2}
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "leadpilot.trust.engine.settings",
     "UNDO_SECONDS": "0",
