@@ -668,3 +668,15 @@ def in_threads(number: int, do: Callable[[], None]) -> None:
         thread.start()
     for thread in threads:
         thread.join(timeout=60)
+
+
+def test_a_question_that_comes_too_late_is_not_asked(running_org: Any) -> None:
+    with org_context(running_org.pk):
+        engine.submit(org=running_org, task_type=TaskType.REPORT)
+    [task] = claims.claim(running_org.pk, "me", 1)
+    with org_context(running_org.pk):
+        AgentTask.objects.for_org(running_org).filter(pk=task.id).update(lease_owner="another")
+    assert not outcome.ask(task, "Really?")
+    with org_context(running_org.pk):
+        assert AgentTask.objects.get(pk=task.id).status == TaskStatus.RUNNING
+        assert not Notification.objects.for_org(running_org).exists()

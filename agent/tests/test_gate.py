@@ -385,3 +385,11 @@ def utc(text: str) -> datetime:
 
 def at(moment: datetime) -> Any:
     return clock.travel(moment - clock.now())
+
+
+def test_what_concerns_no_lead_asks_for_none(running: Any, alice: Any) -> None:
+    verdict = gate.propose(org=running, action="write_sequence", actor=alice)
+    assert verdict.outcome is Outcome.ALLOW
+    codes = [reason["code"] for reason in Decision.objects.for_org(running).get().reasons]
+    assert "lead_open" not in codes
+    assert "not_halted" in codes

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from campaigns import clearance
 from campaigns.models import InboundMessage, Message
 from campaigns.rendering import content_hash
-from campaigns.services import delivery, ledger, outbox, quota, settling
+from campaigns.services import advancing, batches, delivery, ledger, outbox, quota, settling, steps
 from campaigns.services.ledger import claiming, obstacles
+from campaigns.services.outbox import releasing
 from campaigns.smtp import Outcome, Result
 from leadpilot.lib import clock, encryption
 from leadpilot.lib import verdict as verdicts
+from leadpilot.lib.errors import Conflict
 from leadpilot.lib.ids import new_id
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +156,105 @@ def test_what_a_person_settled_while_the_folder_was_searched_stays_so(world, unk
         outbox.settle_unknown(message=Message.objects.get(pk=message.pk), sent=False, by=alice, note="No.")
     assert settling._conclude([message], [], {message.message_id})["sent"] == 0
     assert world.fresh(message).status == "not_sent"
+
+
+def of_no_campaign(world, mailbox, **fields):
+    lead = world.lead()
+    with world.context():
+        shown = content_hash(from_email=mailbox.email, to_email=lead.email, subject="Hi", body="Hello.")
+        return outbox.approve_message(
+            org=world.org,
+            lead=lead,
+            mailbox=mailbox,
+            subject="Hi",
+            body="Hello.",
+            content_hash=shown,
+            **fields,
+        )
+
+
+def test_a_mail_of_no_sequence_advances_none_and_waits_for_no_step(world, sink):
+    message = world.fresh(of_no_campaign(world, world.mailbox()))
+    with world.context():
+        advancing.advance(message=message)
+        assert not releasing.is_due(message, clock.now())
+
+
+def test_a_mail_of_no_sequence_that_is_refused_for_its_words_stops_none(world, sink):
+    mailbox = world.mailbox()
+    message = of_no_campaign(world, mailbox)
+    sink.answers["dot"] = [b"554 5.7.1 Message rejected as spam\r\n"]
+    assert drain(mailbox).counts == {"refused": 1}
+    assert world.fresh(world.fresh(message).lead).status == "new"
+
+
+def test_a_mail_of_no_sequence_that_cannot_be_built_any_more_is_cancelled_with_the_reason(world, sink):
+    mailbox = world.mailbox()
+    message = of_no_campaign(world, mailbox)
+    world.change(message, status="held", raw=None)
+    world.change(mailbox, from_name="Alex\r\nBcc: x@y.example")
+    with world.context():
+        assert not releasing.release(world.fresh(message), clock.now())
+    message = world.fresh(message)
+    assert message.status == "cancelled"
+    assert "line break" in message.status_reason
+
+
+def test_a_message_that_was_taken_back_is_not_released_by_whoever_still_holds_it_as_held(world, ready):
+    message, _ = ready()
+    stale = world.fresh(message)
+    with world.context():
+        outbox.cancel_message(message=message, reason="Undone.")
+        assert not releasing.release(stale, clock.now())
+    assert world.fresh(message).status == "cancelled"
+
+
+def test_a_message_without_thread_continues_nothing_and_can_be_settled(world, ready, alice):
+    message, _ = ready()
+    world.change(message, thread=None, status="unknown")
+    message = world.fresh(message)
+    with world.context():
+        assert outbox.conversation(message).in_reply_to == ""
+        outbox.settle_unknown(message=message, sent=True, by=alice, note="They have it.")
+    assert world.fresh(message).enrollment.next_step == 2
+
+
+def test_settling_one_of_two_leaves_the_other_open(world, ready, alice):
+    (first, _), (second, _) = ready(), ready(name="Another")
+    for message in (first, second):
+        world.change(message, status="unknown")
+    with world.context():
+        outbox.settle_unknown(message=Message.objects.get(pk=first.pk), sent=False, by=alice, note="No.")
+    assert (world.fresh(first).status, world.fresh(second).status) == ("not_sent", "unknown")
+
+
+def test_a_step_that_was_taken_out_is_not_approved(world):
+    mailbox = world.mailbox()
+    enrollment = world.enroll(world.campaign(mailbox), world.lead())
+    with world.context():
+        steps.remove_last_step(campaign=enrollment.campaign)
+    with pytest.raises(Conflict, match="taken out"):
+        world.approve(enrollment, 5)
+
+
+def test_answers_are_no_steps_when_the_order_is_checked(world, ready):
+    message = world.fresh(ready()[0])
+    second = world.approve(message.enrollment, 2)
+    for one, fields in ((message, {"status": "sent"}), (second, {"raw": b"x", "status": "queued"})):
+        world.change(one, **fields)
+    other = of_no_campaign(world, world.mailbox())
+    world.change(other, enrollment=message.enrollment, status="sent")
+    with world.context():
+        found = clearance.gather(org_id=world.org.pk, messages=[world.fresh(second)], now=clock.now())
+    assert found[0].steps_sent == {1}
+
+
+def test_an_intent_whose_commit_was_not_heard_of_is_taken_back(world, ready):
+    message, mailbox = ready()
+    [held] = claim(world, mailbox)
+    assert ledger.begin(held)
+    batches._take_back(held)
+    message = world.fresh(message)
+    assert (message.status, message.reserved) == ("queued", [])
+    with world.context():
+        assert message.send_attempts.get().outcome == "not_sent"

@@ -10,7 +10,13 @@ from django.db import connections
 
 from campaigns.models import Message, SendAttempt
 from leadpilot.orgs.grants import grant_before_migrating
-from leadpilot.orgs.protection import ProtectTable, ProtectTenantTables, SystemFunction, policy_sql
+from leadpilot.orgs.protection import (
+    ProtectTable,
+    ProtectTenantTables,
+    SystemFunction,
+    WrittenOnce,
+    policy_sql,
+)
 
 pytestmark = pytest.mark.django_db(databases=["default", "owner", "system"])
 
@@ -21,7 +27,7 @@ class Recorder:
     def __init__(self) -> None:
         self.statements: list[str] = []
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, params: Any = ()) -> None:
         self.statements.append(statement)
 
 
@@ -68,12 +74,20 @@ def test_a_system_function_is_owned_by_the_system_role_and_kept_from_everybody()
     assert backwards(operation) == ["DROP FUNCTION IF EXISTS find_x(at timestamptz)"]
 
 
+def test_rows_that_are_written_once_are_guarded_by_a_trigger() -> None:
+    function, trigger = forwards(WrittenOnce("orgs_x"))
+    assert "are written once and never changed" in function
+    assert 'BEFORE UPDATE OR DELETE ON "orgs_x"' in trigger
+    assert backwards(WrittenOnce("orgs_x")) == ['DROP TRIGGER IF EXISTS written_once ON "orgs_x"']
+
+
 @pytest.mark.parametrize(
     "operation",
     [
         ProtectTenantTables("Message", "SendAttempt"),
         ProtectTable("orgs_x", "a = 1"),
         SystemFunction("f", "", "uuid", "SELECT NULL"),
+        WrittenOnce("orgs_x"),
     ],
 )
 def test_an_operation_can_be_written_down_and_made_again(operation: Any) -> None:
@@ -83,7 +97,7 @@ def test_an_operation_can_be_written_down_and_made_again(operation: Any) -> None
     assert again.deconstruct() == operation.deconstruct()
     assert again.describe()
     operation.state_forwards("campaigns", None)
-    if not isinstance(operation, SystemFunction):
+    if isinstance(operation, ProtectTable | ProtectTenantTables):
         assert backwards(operation) == []
 
 
