@@ -34,8 +34,10 @@ def run(folder: Path, seed: int, faults: int, say: Callable[[str], None]) -> Out
         say(f"ready after {time.monotonic() - begun:.0f} s")
         if not there.settles:
             say("Dovecot is not installed: what becomes unknown stays so, and replies come without IMAP")
-        _storm(there, plan.make(seed, faults), say)
+        planned = plan.make(seed, faults)
+        _storm(there, planned, say)
         missed = there.injector.give_up()
+        _calm(there, planned)
         say(f"the storm is over after {time.monotonic() - begun:.0f} s; settling")
         _rest(there)
         found = surely(lambda: evidence.gather(there.people, folder / "oracle.jsonl"))
@@ -71,6 +73,13 @@ def _storm(there: World, planned: plan.Plan, say: Callable[[str], None]) -> None
     until = time.monotonic() + LAST
     while there.injector.waiting() and time.monotonic() < until:
         _tend(there, log)
+
+
+def _calm(there: World, planned: plan.Plan) -> None:
+    """Nothing breaks any more: acts fall into slow conversations that would otherwise come to a good end."""
+    log = Ledgerbook(there.folder / "acts.jsonl")
+    for act in planned.traps:
+        _act(there, act, log)
 
 
 def _should_wait(there: World, since: float) -> bool:

@@ -47,6 +47,8 @@ ACT_WEIGHTS = {
     "lower_cap": 4,
 }
 FAULTS_PER_ACT = 4
+FAULTS_PER_TRAP = 20
+TRAPPED = ("lower_cap", "opt_out", "pause_mailbox", "pause_campaign")
 
 SMTP: tuple[dict[str, Any], ...] = (
     *(

@@ -34,10 +34,14 @@ class Act:
 
 @dataclass(frozen=True)
 class Plan:
-    """Faults in their order, and the acts between them."""
+    """Faults in their order, the acts between them, and the traps of the calm that follows.
+
+    In the storm a slow conversation is mostly killed before its end; in the calm nothing but the act stops it.
+    """
 
     faults: tuple[Fault, ...]
     acts: tuple[Act, ...]
+    traps: tuple[Act, ...]
 
 
 def make(seed: int, number: int) -> Plan:
@@ -50,11 +54,15 @@ def make(seed: int, number: int) -> Plan:
         "oracle": _Deck(chance, list(cards.ORACLE)),
         "cluster": _Deck(chance, list(cards.CLUSTER)),
         "kind": _Deck(chance, [kind for kind, weight in cards.WEIGHTS.items() for _ in range(weight)]),
+        "trap": _Deck(chance, list(cards.TRAPPED)),
         "act": _Deck(chance, [kind for kind, weight in cards.ACT_WEIGHTS.items() for _ in range(weight)]),
     }
     faults = tuple(_fault(n, decks, chance) for n in range(1, number + 1))
     acts = tuple(_act(decks, chance, number) for _ in range(-(-number // cards.FAULTS_PER_ACT)))
-    return Plan(faults, tuple(sorted(acts, key=lambda act: act.before)))
+    traps = tuple(
+        _trap(decks, chance, number) for _ in range(max(len(cards.TRAPPED), number // cards.FAULTS_PER_TRAP))
+    )
+    return Plan(faults, tuple(sorted(acts, key=lambda act: act.before)), traps)
 
 
 class _Deck:
@@ -108,3 +116,9 @@ def _act(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
     )  # what is claimed already must notice, too
     hold = round(chance.uniform(8.0, 10.0), 2)  # longer than a trap, so that lateness shows
     return Act(chance.randint(1, number), kind, chance.random(), hold, trap)
+
+
+def _trap(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
+    kind = decks["trap"].draw()
+    pick = chance.choice([0.1, 0.7])  # for a cap: the campaign's or the mailbox's, below what has left
+    return Act(number + 1, kind, pick, round(chance.uniform(8.0, 10.0), 2), chance.choice(cards.TRAPS[2:5]))

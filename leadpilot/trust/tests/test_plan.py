@@ -54,6 +54,10 @@ def test_stops_are_held_longer_than_a_trap_and_that_longer_than_the_grace_so_tha
     assert cards.SLOWEST > GRACE + 1
     assert {act.trap for act in plan.make(3, 300).acts} == set(cards.TRAPS)
     assert all(act.trap for act in plan.make(3, 300).acts if act.kind == "lower_cap")
+    calm = plan.make(3, 300).traps
+    assert len(calm) == 15
+    assert {act.kind for act in calm} == set(cards.TRAPPED)
+    assert all(act.trap and act.hold > cards.SLOWEST + 1 for act in calm)
 
 
 def test_everything_in_a_plan_can_be_done() -> None:
