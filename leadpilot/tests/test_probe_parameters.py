@@ -17,7 +17,7 @@ from leadpilot.tests.probing.world import Furnished
 pytest_plugins = ["leadpilot.tests.probing.plugin"]
 
 CASES = [(name, method) for name, rule in OURS.items() for method in rule.methods if method != "HEAD"]
-VARIANTS = [("owner", False), ("owner", True), ("member", False), ("viewer", False), ("anonymous", False)]
+VARIANTS = [("owner", False), ("owner", True), ("viewer", False), ("anonymous", False)]
 PROBES = len(CASES) * len(VARIANTS)
 pytestmark = pytest.mark.django_db
 

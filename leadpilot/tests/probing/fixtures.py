@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,9 +44,13 @@ def make_stage() -> Stage:
 @pytest.fixture(scope="module")
 def stage(django_db_setup: Any, django_db_blocker: Any) -> Iterator[Stage]:
     """Two furnished organizations; each test's own transaction is a savepoint in this one."""
+    requests = logging.getLogger("django.request")
+    level = requests.level
+    requests.setLevel(logging.ERROR)  # thousands of 404s are what is asked for
     with django_db_blocker.unblock(), transaction.atomic():
         yield make_stage()
         transaction.set_rollback(True)
+    requests.setLevel(level)
     with django_db_blocker.unblock():
         connection.close()
 
