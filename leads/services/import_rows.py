@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from leadpilot.lib.ids import new_id
 from leadpilot.orgs.models import Organization
 from leads.domains import company_domain
 from leads.importing.columns import CUSTOM
@@ -39,6 +40,7 @@ class Candidate:
     row: int
     fields: dict[str, Any]
     domain: str = ""  # of its company
+    lead_id: UUID = field(default_factory=new_id)  # if it is new
 
     @property
     def person(self) -> tuple[str, str] | None:
@@ -77,10 +79,12 @@ class BatchResult(Tally):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch of which all is known that the file itself tells."""
+    """A batch of which all is known that the file itself tells, and put into words for the database."""
 
     result: BatchResult
     candidates: list[Candidate]
+    keys: str
+    texts: dict[int, str]  # row → the lead it would be
 
 
 class RowReader:
@@ -161,20 +165,22 @@ class Batcher:
     def prepare(self, records: Sequence[Record]) -> Prepared:
         """All that can be decided without the database; batches have to come in the order of the file."""
         result = BatchResult(processed=len(records))
-        return Prepared(result, list(self._passing(records, result)))
+        candidates = list(self._passing(records, result))
+        texts = {} if self._dry_run else {c.row: import_sql.as_text(c, self._origin) for c in candidates}
+        return Prepared(result, candidates, import_sql.keys_of(candidates), texts)
 
     def write(self, prepared: Prepared) -> BatchResult:
         """Decide on what passed and, unless this is a dry run, write it."""
         result = prepared.result
         candidates = self._without_suppressed(prepared.candidates, result)
-        found = import_sql.existing(self._org_id, candidates)
+        found = import_sql.existing(self._org_id, prepared.keys) if candidates else {}
         new = [c for c in candidates if c.row not in found]
         old = self._old(candidates, found, result)
         if self._dry_run:
             result.created, result.updated = len(new), len(old)
             return result
         import_sql.make_companies(self._org_id, [*new, *(c for c, _ in old)])
-        made = import_sql.insert(self._org_id, self._import_id, new, self._origin)
+        made = import_sql.insert(self._org_id, self._import_id, new, prepared.texts)
         result.created = len(made)
         for candidate in new:
             if candidate.row not in made:  # somebody was faster by a moment

@@ -7,7 +7,7 @@ are found by one hash join a batch over the organization's rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -43,19 +43,19 @@ def lock(org_id: UUID) -> None:
         )
 
 
-def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
+def keys_of(candidates: Iterable[Candidate]) -> str:
+    """By what `existing` knows a lead, as JSON."""
+    names = ("email", "name", "company")
+    return json.dumps([{"n": c.row, **{name: c.fields.get(name, "") for name in names}} for c in candidates])
+
+
+def as_text(candidate: Candidate, origin: str) -> str:
+    """The lead that `insert` would make of this row, as JSON. `origin` is its source if the row names none."""
+    return json.dumps({"id": str(candidate.lead_id), "source": origin, **_row(candidate)})
+
+
+def existing(org_id: UUID, keys: str) -> dict[int, Match]:
     """Row number → the lead with this address, else the lead with this name and company."""
-    if not candidates:
-        return {}
-    rows = [
-        {
-            "n": c.row,
-            "email": c.fields["email"],
-            "name": c.fields["name"],
-            "company": c.fields.get("company", ""),
-        }
-        for c in candidates
-    ]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_nestloop = off")  # the planner does not know how many rows come
         cursor.execute(
@@ -70,7 +70,7 @@ def existing(org_id: UUID, candidates: Sequence[Candidate]) -> dict[int, Match]:
             SELECT r.n, l.id, l.email, true FROM r JOIN leads_lead l ON lower(l.email) = r.email
                 WHERE l.org_id = %(org)s
             """,
-            {"rows": json.dumps(rows), "org": org_id},
+            {"rows": keys, "org": org_id},
         )
         found: dict[int, Match] = {}
         for number, lead_id, email, by_email in cursor.fetchall():
@@ -109,18 +109,13 @@ def _known_domains(org_id: UUID, wanted: list[str]) -> set[str]:
         return {domain for (domain,) in cursor.fetchall()}
 
 
-def insert(org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate], origin: str) -> set[int]:
-    """Write new leads, whose companies are there; returns the row numbers of those that were really new.
-
-    `origin` is the source of rows that name none.
-    """
+def insert(
+    org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate], texts: Mapping[int, str]
+) -> set[int]:
+    """Write new leads, whose companies are there, from their `as_text`; returns the rows of those that were really new."""
     if not candidates:
         return set()
-    rows, numbers = [], {}
-    for candidate in candidates:
-        lead_id = new_id()
-        numbers[lead_id] = candidate.row
-        rows.append({"id": str(lead_id), "source": origin, **_row(candidate)})
+    numbers = {candidate.lead_id: candidate.row for candidate in candidates}
     columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
     blank = Lead(status=LeadStatus.NEW, updated_at=clock.now(), org_id=org_id, lead_import_id=import_id)
     fixed = _defaults(blank, set(columns))
@@ -131,7 +126,7 @@ def insert(org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate]
         "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*fixed.values(), json.dumps(rows), org_id])
+        cursor.execute(sql, [*fixed.values(), f"[{','.join(texts[c.row] for c in candidates)}]", org_id])
         return {numbers[lead_id] for (lead_id,) in cursor.fetchall()}
 
 
