@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -182,20 +181,20 @@ def test_jitter_makes_pauses_uneven_and_never_shorter() -> None:
 
 
 def test_threads_never_share_a_turn() -> None:
-    paced = HostPacer(delay=0.05, jitter=0)
-    moments: list[float] = []
+    paced = pacer(Clock())  # the clock stands still, so that turns are compared and not the machine's speed
+    turns: list[float] = []
+    together = threading.Barrier(12)
 
     def go() -> None:
-        paced.wait("a.example")
-        moments.append(time.monotonic())
+        together.wait()
+        turns.append(paced.reserve("a.example"))
 
-    threads = [threading.Thread(target=go) for _ in range(6)]
+    threads = [threading.Thread(target=go) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    moments.sort()
-    assert all(later - earlier > 0.03 for earlier, later in itertools.pairwise(moments))
+    assert sorted(turns) == [2 * number for number in range(12)]
 
 
 def test_hosts_long_past_are_forgotten() -> None:
