@@ -65,9 +65,12 @@ def clean(values: Mapping[str, Any], *, partial: bool = False) -> tuple[dict[str
     cleaned: dict[str, Any] = {}
     faults: list[Fault] = []
     for field in FIELDS:
-        if field not in values and (partial or field not in ("name", "email")):
+        if field in values:
+            given = values[field]
+        elif partial or field not in ("name", "email"):
             continue
-        given = values.get(field, "")
+        else:
+            given = ""
         cleaned[field], message = _CLEANERS[field](field, given)
         if message:
             faults.append(Fault(field, given if isinstance(given, str) else str(given), message))
@@ -106,7 +109,7 @@ def _email(field: str, value: Any) -> tuple[str, str]:
 def normal_email(value: Any) -> str:
     """The bare address in lower case: without `mailto:`, a display name and spaces; its domain in ASCII."""
     email = tidy(value)
-    if match := _NAMED_ADDRESS.match(email):
+    if "<" in email and (match := _NAMED_ADDRESS.match(email)):
         email = match[1]
     email = email.removeprefix("mailto:").strip("<>'\"").lower()
     if not email.isascii() and "@" in email:
@@ -134,9 +137,14 @@ def email_fault(email: str) -> str:
         return f"“{email}” is not a valid email address: correct it, for example ada@example.com."
     if len(local) > 64 or len(email) > 254:
         return f"“{local[:30]}…” is too long for an email address."
-    if not _HOST.match(domain):
+    if not _is_host(domain):
         return f"“{domain}” is not a valid mail domain: correct the part after the @."
     return ""
+
+
+@lru_cache(maxsize=8192)  # colleagues stand together in a list
+def _is_host(domain: str) -> bool:
+    return _HOST.match(domain) is not None
 
 
 @lru_cache(maxsize=8192)  # an imported file says the same company, city and web site again and again
