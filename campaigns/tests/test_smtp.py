@@ -131,3 +131,15 @@ def test_a_goodbye_right_after_a_mail_leaves_the_next_one_unsent_and_not_unknown
     result = send(line)
     assert (result.outcome, result.phase, line.usable) == (Outcome.RETRY, "mail", False)
     assert len(sink.accepted) == 1
+
+
+def test_a_login_that_is_refused_at_its_name_is_a_wrong_password(sink):
+    sink.usual = {**sink.usual, "EHLO": b"250-sink\r\n250 AUTH LOGIN\r\n"}
+    sink.answers["AUTH"] = [b"535 5.7.8 who is that?\r\n"]
+    connection = Connection(
+        Server("127.0.0.1", sink.port, "none", "alex", "secret", "northbeam.example"), Limits(3, 2, 2)
+    )
+    with pytest.raises(smtp.ConnectFailed, match="does not accept this user name") as caught:
+        connection.open()
+    assert caught.value.kind == "password"
+    assert sink.verbs.count("AUTH") == 1
