@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 CLUSTERS = 3
-SLOWEST = 6.8  # seconds of the slow answer that is a trap: longer than the grace of a stop
+SLOWEST = 8.0  # seconds of the slow answer that is a trap: longer than the grace of a stop
 PLACES = (
     "ledger.before_claim_commit",
     "ledger.before_intent_commit",

@@ -19,16 +19,16 @@ from leadpilot.postgres import layout
 # nothing is called unsent before every attempt of its time must be over.
 PACE = {
     "claim_lease": 6,
-    "send_lease": 24,
+    "send_lease": 27,
     "first_wait": 0.7,
     "longest_wait": 3,
     "recheck": 3,
     "soon": 1,
     "drain_budget": 8,
-    "smtp_connect": 9,
-    "smtp_before_dot": 9,
+    "smtp_connect": 11,
+    "smtp_before_dot": 11,
     "smtp_after_dot": 3,
-    "settle_patience": 30,
+    "settle_patience": 33,
     "follow_up_jitter": 2,
     "poll_lease": 6,
     "canary_silence": 10,
@@ -53,8 +53,8 @@ def private_ground(folder: Path) -> Iterator[dict[str, str]]:
     The folder stays, with logs and evidence; the database's files are removed.
     """
     home = folder / "var" / "postgres"
-    urls = postgres.ensure(home)
     try:
+        urls = postgres.ensure(home)  # inside: whoever is stopped while it starts leaves none behind
         yield {
             **{name: value for name, value in os.environ.items() if name not in _FOREIGN},
             "LEADPILOT_VAR": str(folder / "var"),

@@ -114,11 +114,11 @@ def _act(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
     trap = chance.choice(
         cards.TRAPS if kind != "lower_cap" else cards.TRAPS[2:5]
     )  # what is claimed already must notice, too
-    hold = round(chance.uniform(8.0, 10.0), 2)  # longer than a trap, so that lateness shows
+    hold = round(chance.uniform(9.5, 11.0), 2)  # longer than a trap, so that lateness shows
     return Act(chance.randint(1, number), kind, chance.random(), hold, trap)
 
 
 def _trap(decks: dict[str, _Deck], chance: random.Random, number: int) -> Act:
     kind = decks["trap"].draw()
     pick = chance.choice([0.1, 0.7])  # for a cap: the campaign's or the mailbox's, below what has left
-    return Act(number + 1, kind, pick, round(chance.uniform(8.0, 10.0), 2), chance.choice(cards.TRAPS[2:5]))
+    return Act(number + 1, kind, pick, round(chance.uniform(9.5, 11.0), 2), chance.choice(cards.TRAPS[2:5]))
