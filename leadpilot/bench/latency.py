@@ -115,4 +115,6 @@ def listener(url: str) -> Iterator[Callable[[], float]]:
         finally:
             process.kill()
             process.wait()
+            line.rollback()
             line.execute("drop table bare_wake")
+            line.commit()
