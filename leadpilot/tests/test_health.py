@@ -63,14 +63,14 @@ def test_readyz_says_that_no_worker_lives(client: Client, caplog: pytest.LogCapt
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert caplog.records == []  # it is asked every second, and no error
-    assert answer.json()["checks"]["worker"] == "No sign of life for 60 seconds."
+    assert answer.json()["checks"]["worker"] == f"No sign of life for {canary.SILENCE:.0f} seconds."
     assert answer.json()["checks"]["migrations"] == "ok"
 
 
 @pytest.mark.django_db
 def test_a_sign_of_life_of_long_ago_does_not_count(client: Client) -> None:
     schedules.dispatch()
-    RecurringJob.objects.update(last_started_at=Now() - timedelta(seconds=61))
+    RecurringJob.objects.update(last_started_at=Now() - timedelta(seconds=canary.SILENCE + 1))
     assert client.get("/readyz").status_code == 503
 
 

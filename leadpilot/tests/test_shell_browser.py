@@ -230,9 +230,10 @@ def test_a_server_that_is_gone_is_said_to_be_gone_and_its_return_is_noticed(
     open_page: Open, org: Any, alice: Any
 ):
     page = open_page("/trial/", user=alice)
+    page.wait_for_load_state("networkidle")  # an answer that is still on its way is a sign of life
     page.context.set_offline(True)
     page.get_by_role("button", name="Toast").click()
-    expect(page.locator("#banner-unreachable")).to_be_visible()
+    expect(page.locator("#banner-unreachable")).to_be_visible(timeout=15_000)
     page.context.set_offline(False)
     expect(page.locator("#banner-unreachable")).to_be_hidden()
 
