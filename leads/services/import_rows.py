@@ -173,7 +173,7 @@ class Batcher:
         """Decide on what passed and, unless this is a dry run, write it."""
         result = prepared.result
         candidates = self._without_suppressed(prepared.candidates, result)
-        found = import_sql.existing(self._org_id, prepared.keys) if candidates else {}
+        found = import_sql.existing(self._org_id, prepared.keys, self._import_id) if candidates else {}
         new = [c for c in candidates if c.row not in found]
         old = self._old(candidates, found, result)
         if self._dry_run:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TEXTS = (*LENGTHS, *URL_FIELDS, "time_zone")  # optional text columns of a lead
 
 
+_NOT_OURS = "(%(import)s::uuid IS NULL OR l.lead_import_id IS DISTINCT FROM %(import)s)"
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The lead that a row is about; not `by_email` means by name and company."""
@@ -54,23 +57,26 @@ def as_text(candidate: Candidate, origin: str) -> str:
     return json.dumps({"id": str(candidate.lead_id), "source": origin, **_row(candidate)})
 
 
-def existing(org_id: UUID, keys: str) -> dict[int, Match]:
-    """Row number → the lead with this address, else the lead with this name and company."""
+def existing(org_id: UUID, keys: str, import_id: UUID | None) -> dict[int, Match]:
+    """Row number → the lead with this address, else the lead with this name and company.
+
+    What this import made itself is not looked at: rows of one file are told apart before (`Seen`).
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_nestloop = off")  # the planner does not know how many rows come
         cursor.execute(
-            """
+            f"""
             WITH r AS MATERIALIZED (
-                SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(n int, email text, name text, company text)
+                SELECT * FROM json_to_recordset(%(rows)s::json) AS r(n int, email text, name text, company text)
             )
             SELECT r.n, l.id, l.email, false AS by_email FROM r JOIN leads_lead l
                 ON lower(l.name) = lower(r.name) AND lower(l.company) = lower(r.company)
-                WHERE l.org_id = %(org)s AND r.company <> '' AND l.company <> ''
+                WHERE l.org_id = %(org)s AND r.company <> '' AND l.company <> '' AND {_NOT_OURS}
             UNION ALL
             SELECT r.n, l.id, l.email, true FROM r JOIN leads_lead l ON lower(l.email) = r.email
-                WHERE l.org_id = %(org)s
-            """,
-            {"rows": keys, "org": org_id},
+                WHERE l.org_id = %(org)s AND {_NOT_OURS}
+            """,  # noqa: S608 (a constant)
+            {"rows": keys, "org": org_id, "import": import_id},
         )
         found: dict[int, Match] = {}
         for number, lead_id, email, by_email in cursor.fetchall():
@@ -95,7 +101,7 @@ def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
         cursor.execute(
             f"INSERT INTO leads_company (id, domain, name, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
             f"SELECT r.id, r.domain, r.name, {', '.join(['%s'] * len(fixed))} "
-            "FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, domain text, name text) "
+            "FROM json_to_recordset(%s::json) AS r(id uuid, domain text, name text) "
             "ON CONFLICT (org_id, domain) DO NOTHING",
             [*fixed.values(), json.dumps(rows)],
         )
@@ -115,19 +121,24 @@ def insert(
     """Write new leads, whose companies are there, from their `as_text`; returns the rows of those that were really new."""
     if not candidates:
         return set()
-    numbers = {candidate.lead_id: candidate.row for candidate in candidates}
     columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
     blank = Lead(status=LeadStatus.NEW, updated_at=clock.now(), org_id=org_id, lead_import_id=import_id)
     fixed = _defaults(blank, set(columns))
     sql = (
-        f"INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
+        f"WITH made AS (INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
         f"SELECT {_COLUMNS}, {', '.join(['%s'] * len(fixed))} "
-        f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
-        "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id"
+        f"FROM json_to_recordset(%s::json) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
+        "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id) "
+        "SELECT CASE WHEN count(*) < %s THEN coalesce(array_agg(id), '{}') END FROM made"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*fixed.values(), f"[{','.join(texts[c.row] for c in candidates)}]", org_id])
-        return {numbers[lead_id] for (lead_id,) in cursor.fetchall()}
+        texts_of_all = ",".join(texts[candidate.row] for candidate in candidates)
+        cursor.execute(sql, [*fixed.values(), f"[{texts_of_all}]", org_id, len(candidates)])
+        (made,) = cursor.fetchone()
+    if made is None:  # all of them, as nearly always
+        return {candidate.row for candidate in candidates}
+    known = set(made)
+    return {candidate.row for candidate in candidates if candidate.lead_id in known}
 
 
 _TYPED = (
@@ -175,7 +186,7 @@ def changed(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], fields: Sequenc
     differs = " OR ".join(f"r.{name} <> l.{name}" for name in fields)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT l.id FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {typed}) "  # noqa: S608 (our own columns)
+            f"SELECT l.id FROM json_to_recordset(%s::json) AS r(id uuid, {typed}) "  # noqa: S608 (our own columns)
             f"JOIN leads_lead l ON l.id = r.id WHERE l.org_id = %s AND l.status = %s AND ({differs})",
             [json.dumps(rows), org_id, LeadStatus.SKIPPED],
         )
@@ -194,7 +205,7 @@ def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]]) -> None:
             "tags = l.tags || ARRAY(SELECT t FROM unnest(r.tags) t WHERE t <> ALL (l.tags)), "
             "custom_fields = l.custom_fields || coalesce(r.custom_fields, '{}'), "
             "company_profile_id = coalesce(l.company_profile_id, c.id), updated_at = %s "
-            f"FROM jsonb_to_recordset(%s::jsonb) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
+            f"FROM json_to_recordset(%s::json) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
             "WHERE l.org_id = %s AND l.id = r.id",
             [clock.now(), json.dumps(rows), org_id, org_id],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from uuid import UUID
 
@@ -37,8 +38,8 @@ def suppressed_among(*, org_id: UUID, emails: Collection[str]) -> dict[str, Supp
     values = set(emails)
     for domain in {domains.of_email(email) for email in emails}:
         values.update(domains.with_parents(domain))
-    # One array is far quicker than thousands of placeholders.
-    forbidden = RawSQL("SELECT unnest(%s::text[])", [list(values)])
+    # One value is far quicker than thousands of placeholders, and JSON than an array.
+    forbidden = RawSQL("SELECT json_array_elements_text(%s::json)", [json.dumps(list(values))])
     entries = Suppression.objects.for_org(org_id).filter(value__in=forbidden)
     found = {entry.value: entry for entry in entries}
     if not found:

@@ -96,7 +96,9 @@ def candidate(row, email, name="Ada", company=""):
 
 
 def test_whoever_is_faster_by_a_moment_wins(busy, monkeypatch):
-    monkeypatch.setattr(import_sql, "existing", lambda org_id, keys: {})  # they came after this was asked
+    monkeypatch.setattr(
+        import_sql, "existing", lambda org_id, keys, import_id: {}
+    )  # they came after this was asked
     with org_context(busy.pk):
         batcher = Batcher(reader_of("name,email\n"), org_id=busy.pk, update_existing=True)
         source_rows = rows_of("name,email\nOther,known@x.example\nNew,new@x.example\n")
