@@ -83,8 +83,8 @@ class Prepared:
 
     result: BatchResult
     candidates: list[Candidate]
-    keys: str
-    texts: dict[int, str]  # row → the lead it would be
+    keys: str  # by what they may be known already
+    text: str  # the leads they would be
 
 
 class RowReader:
@@ -166,8 +166,8 @@ class Batcher:
         """All that can be decided without the database; batches have to come in the order of the file."""
         result = BatchResult(processed=len(records))
         candidates = list(self._passing(records, result))
-        texts = {} if self._dry_run else {c.row: import_sql.as_text(c, self._origin) for c in candidates}
-        return Prepared(result, candidates, import_sql.keys_of(candidates), texts)
+        text = "" if self._dry_run else import_sql.as_text(candidates, self._origin)
+        return Prepared(result, candidates, import_sql.keys_of(candidates), text)
 
     def write(self, prepared: Prepared) -> BatchResult:
         """Decide on what passed and, unless this is a dry run, write it."""
@@ -180,7 +180,8 @@ class Batcher:
             result.created, result.updated = len(new), len(old)
             return result
         import_sql.make_companies(self._org_id, [*new, *(c for c, _ in old)])
-        made = import_sql.insert(self._org_id, self._import_id, new, prepared.texts)
+        others = len(new) < len(prepared.candidates)
+        made = import_sql.insert(self._org_id, self._import_id, new, prepared.text, others=others)
         result.created = len(made)
         for candidate in new:
             if candidate.row not in made:  # somebody was faster by a moment

@@ -7,7 +7,7 @@ are found by one hash join a batch over the organization's rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -52,9 +52,9 @@ def keys_of(candidates: Iterable[Candidate]) -> str:
     return json.dumps([{"n": c.row, **{name: c.fields.get(name, "") for name in names}} for c in candidates])
 
 
-def as_text(candidate: Candidate, origin: str) -> str:
-    """The lead that `insert` would make of this row, as JSON. `origin` is its source if the row names none."""
-    return json.dumps({"id": str(candidate.lead_id), "source": origin, **_row(candidate)})
+def as_text(candidates: Iterable[Candidate], origin: str) -> str:
+    """The leads that `insert` would make of these rows, as JSON. `origin` is the source of rows that name none."""
+    return json.dumps([{"n": c.row, "id": str(c.lead_id), "source": origin, **_row(c)} for c in candidates])
 
 
 def existing(org_id: UUID, keys: str, import_id: UUID | None) -> dict[int, Match]:
@@ -92,11 +92,10 @@ def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
     for lead in leads:
         if lead.domain and not names.get(lead.domain):
             names[lead.domain] = lead.fields.get("company", "")
-    missing = sorted(names.keys() - _known_domains(org_id, list(names)))
-    if not missing:
+    if not names:
         return
     fixed = _defaults(Company(org_id=org_id), {"id", "domain", "name"})
-    rows = [{"id": str(new_id()), "domain": domain, "name": names[domain]} for domain in missing]
+    rows = [{"id": str(new_id()), "domain": domain, "name": names[domain]} for domain in sorted(names)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO leads_company (id, domain, name, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
@@ -107,18 +106,13 @@ def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
         )
 
 
-def _known_domains(org_id: UUID, wanted: list[str]) -> set[str]:
-    with connection.cursor() as cursor:  # one array is far quicker than thousands of placeholders
-        cursor.execute(
-            "SELECT domain FROM leads_company WHERE org_id = %s AND domain = ANY(%s)", [org_id, wanted]
-        )
-        return {domain for (domain,) in cursor.fetchall()}
-
-
 def insert(
-    org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate], texts: Mapping[int, str]
+    org_id: UUID, import_id: UUID | None, candidates: Sequence[Candidate], text: str, *, others: bool
 ) -> set[int]:
-    """Write new leads, whose companies are there, from their `as_text`; returns the rows of those that were really new."""
+    """Write new leads, whose companies are there, from their `as_text`; returns the rows of those that were really new.
+
+    `others`: the text holds more rows than these.
+    """
     if not candidates:
         return set()
     columns = ["id", "name", "email", *TEXTS, "tags", "custom_fields", "company_profile_id"]
@@ -127,13 +121,14 @@ def insert(
     sql = (
         f"WITH made AS (INSERT INTO leads_lead ({', '.join(columns)}, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
         f"SELECT {_COLUMNS}, {', '.join(['%s'] * len(fixed))} "
-        f"FROM json_to_recordset(%s::json) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
+        f"FROM json_to_recordset(%s::json) AS r(n int, id uuid, {_TYPED}) {_WITH_COMPANY} "
+        f"{'WHERE r.n = ANY(%s) ' if others else ''}"
         "ON CONFLICT (org_id, lower(email)) DO NOTHING RETURNING id) "
         "SELECT CASE WHEN count(*) < %s THEN coalesce(array_agg(id), '{}') END FROM made"
     )
     with connection.cursor() as cursor:
-        texts_of_all = ",".join(texts[candidate.row] for candidate in candidates)
-        cursor.execute(sql, [*fixed.values(), f"[{texts_of_all}]", org_id, len(candidates)])
+        only = [[candidate.row for candidate in candidates]] if others else []
+        cursor.execute(sql, [*fixed.values(), text, org_id, *only, len(candidates)])
         (made,) = cursor.fetchone()
     if made is None:  # all of them, as nearly always
         return {candidate.row for candidate in candidates}
