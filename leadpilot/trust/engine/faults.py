@@ -23,6 +23,9 @@ from leadpilot.trust.engine.stage import MANY, Play, Stage
 DELIVERIES = 5
 MAIL_JOB = "campaigns.tasks.drain_mailbox"
 SWEPT_WITHIN, RESTARTED_WITHIN = 120.0, 60.0  # seconds, promised
+LONGEST = (
+    800.0  # seconds: a lease of 4 minutes, or 5 to wait when the intent could not be written, and some more
+)
 
 
 def play(stage: Stage, *, number: int = 60, killer: bool = True) -> None:
@@ -129,10 +132,12 @@ def restart(stage: Stage, *, server: databases.Server, number: int, workers: int
             answered = time.time()
             eventually(lambda: any(m["at"] > answered for m in mail.accepted(book)), 300, 0.05)
             back = time.monotonic() - began
-            eventually(lambda: patiently(lambda: not mail.moving(scene.org)), 120 + number / 10, 0.5)
+            eventually(lambda: patiently(lambda: not mail.moving(scene.org)), LONGEST + number / 10, 0.5)
+            settled = time.monotonic() - began
             orphans = scene.stop()
             found = mail.Outcome.of(scene.org, approved, mail.accepted(book))
     figures = stage.figures
+    figures.say("restart_all_settled", settled, "s")
     figures.say("restart_accepted_before", before, "messages")
     figures.say("restart_database_away", away, "s")
     figures.at_most("restart_working_again", back, "s", RESTARTED_WITHIN)
