@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m leadpilot.run.install
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 SOURCES := manage.py conftest.py leadpilot leads campaigns agent
 
 .PHONY: run setup test trust lint format deps deps-dev clean-database
