@@ -7,13 +7,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from agent import engine, quality
+from agent import engine
 from agent.engine.queue import OPEN_STATUSES
 from agent.models import AgentTask, Draft, LogType, TaskStatus, TaskType
 from agent.services import drafts
 from agent.services.log import log
 from agent.writers import Written, WrittenMail, writer_name
-from campaigns.rendering import content_hash
 from leadpilot.lib import clock
 from leadpilot.lib.errors import Conflict, DomainError
 from leadpilot.orgs.models import User
@@ -96,26 +95,12 @@ def put_text(
     """
     mailbox, before = drafts.mailbox_of(draft), draft.subject
     subject = mail.subject if draft.step_number == 1 else draft.subject
-    judged = quality.assess_quality(mail, lead_name=draft.lead.name, company=draft.lead.company)
     changed = (
         Draft.objects.for_org(draft.org_id)
         .filter(pk=draft.pk, version=version, status__in=drafts.OPEN)
         .update(
-            subject=subject,
-            original_subject=subject,
-            message_body=mail.body,
-            original_body=mail.body,
-            sentences=[sentence.as_json() for sentence in mail.sentences],
-            personalization_context={"cta": mail.cta, "ps": mail.ps, "notes": list(written.notes)},
-            has_unsupported=any(s.personal and not s.supported for s in mail.sentences),
-            quality_score=judged.score,
-            quality_reasons=list(judged.reasons),
-            ai_model_used=written.model,
-            ai_prompt_version=written.prompt_version,
+            **drafts.text_of(mail, written, subject=subject, lead=draft.lead, mailbox=mailbox),
             version=version + 1,
-            content_hash=content_hash(
-                from_email=mailbox.email, to_email=draft.lead.email, subject=subject, body=mail.body
-            ),
             updated_at=clock.now(),
         )
     )

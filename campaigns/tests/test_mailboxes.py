@@ -223,7 +223,7 @@ def test_a_server_of_the_old_days_is_greeted_with_helo(world, fields, sink):
 @pytest.mark.skipif(not is_installed(), reason="Dovecot is not installed")
 def test_reading_is_tested_too_and_a_new_mailbox_is_bookmarked(world, fields, settings, certificates, sink):
     cert, key = certificates
-    with Dovecot(cert=cert, key=key) as server:
+    with Dovecot(certificate=(cert, key)) as server:
         allowed = [f"127.0.0.1:{port}" for port in (server.port, server.tls_port, sink.port)]
         settings.OUTBOUND_ALLOW = allowed
         server.deliver(b"From: a@b.example\r\n\r\nold\r\n")

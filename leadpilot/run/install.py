@@ -74,7 +74,7 @@ def main(arguments: list[str], out: TextIO = sys.stdout) -> int:
     if pip.returncode:
         print(*progress.lines[-SHOWN_OF_A_FAILURE:], sep="\n", file=sys.stderr)
     else:
-        print(f"  Done in {seconds:.0f} s.", file=out)
+        print(f"  Done in {seconds:.0f} s; packages looked at: {progress.found}.", file=out)
     return pip.returncode
 
 

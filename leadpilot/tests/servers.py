@@ -115,27 +115,14 @@ def web_server(routes: dict[str, Route | str], context: ssl.SSLContext | None = 
         server.server_close()
 
 
-class Canary:
-    """Listens on private addresses, on a port of the web if one is free, so that only the rule about addresses keeps
-    connections away; `connections` must stay 0."""
+class ConnectionCounter:
+    """Counts the connections that its listeners get, and ends each at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: list[socket.socket]) -> None:
         self.connections = 0
-        self.listeners = next(filter(None, map(self._listen, (8443, 8080, 443, 80, 0))))
-        self.port = self.listeners[0].getsockname()[1]
-        self.place = f"127.0.0.1:{self.port}"
-        for listener in self.listeners:
+        self.listeners = listeners
+        for listener in listeners:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
-
-    def _listen(self, port: int) -> list[socket.socket]:
-        try:
-            listeners = [socket.create_server(("127.0.0.1", port))]
-            if socket.has_dualstack_ipv6():
-                with suppress(OSError):
-                    listeners.append(socket.create_server(("::1", port), family=socket.AF_INET6))
-        except OSError:
-            return []
-        return listeners
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -152,6 +139,26 @@ class Canary:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept, which would keep the port
             listener.close()
+
+
+class Canary(ConnectionCounter):
+    """Listens on private addresses, on a port of the web if one is free, so that only the rule about addresses keeps
+    connections away; `connections` must stay 0."""
+
+    def __init__(self) -> None:
+        super().__init__(next(filter(None, map(self._listen, (8443, 8080, 443, 80, 0)))))
+        self.port = self.listeners[0].getsockname()[1]
+        self.place = f"127.0.0.1:{self.port}"
+
+    def _listen(self, port: int) -> list[socket.socket]:
+        try:
+            listeners = [socket.create_server(("127.0.0.1", port))]
+            if socket.has_dualstack_ipv6():
+                with suppress(OSError):
+                    listeners.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+        except OSError:
+            return []
+        return listeners
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A throwaway Dovecot on loopback for any number of accounts, so that settling searches a real IMAP server."""
+"""A throwaway Dovecot on loopback for any number of accounts: a real IMAP server for the campaigns and the tests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ base_dir = {home}/run
 state_dir = {home}/state
 log_path = {home}/log
 listen = 127.0.0.1
-protocols = imap
-ssl = no
+protocols = imap lmtp
+{tls}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 default_internal_user = {internal}
@@ -43,9 +43,9 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
-  mailbox Sent {{
+  mailbox {sent} {{
     auto = subscribe
-    special_use = \\Sent
+    {special}
   }}
 }}
 service imap-login {{
@@ -55,7 +55,13 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
   }}
 }}
 service anvil {{
@@ -72,17 +78,33 @@ def is_installed() -> bool:
     return PROGRAM.exists()
 
 
-class Dovecot:
-    """`with Dovecot({"ada@firm.example": "secret"}) as imap`; works as root and as anyone else."""
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
-    def __init__(self, users: dict[str, str]) -> None:
-        self.users = users
+
+class Dovecot:
+    """`with Dovecot({"ada@firm.example": "secret"}) as imap`; works as root and as anyone else.
+
+    `sent` names the folder of sent mail and `special` marks it as such (RFC 6154); `certificate` is (file, key).
+    """
+
+    def __init__(
+        self,
+        users: dict[str, str],
+        *,
+        sent: str = "Sent",
+        special: bool = True,
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        self.users, self.host = users, "127.0.0.1"
+        self._sent, self._special, self._certificate = sent, special, certificate
 
     def __enter__(self) -> Self:
         # Unix sockets have short names only, so not under the campaign's own long folder.
         self.home = Path(tempfile.mkdtemp(prefix="dc"))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port, self.lmtp_port, tls_port = (_free_port() for _ in range(3))
+        self.tls_port = tls_port if self._certificate else 0
         self._write_config()
         command = [str(PROGRAM), "-F", "-c", str(self.home / "conf")]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -105,6 +127,9 @@ class Dovecot:
             shutil.chown(self.home / "mail", self._owner.pw_uid, self._owner.pw_gid)
         lines = [f"{name}:{{PLAIN}}{password}::::::\n" for name, password in self.users.items()]
         (self.home / "users").write_text("".join(lines))
+        tls = "ssl = no"
+        if self._certificate:
+            tls = "ssl = yes\nssl_cert = <{}\nssl_key = <{}".format(*self._certificate)
         config = _CONFIG.format(
             home=self.home,
             internal="dovecot" if is_root else me.pw_name,
@@ -113,6 +138,11 @@ class Dovecot:
             uid=self._owner.pw_uid,
             gid=self._owner.pw_gid,
             port=self.port,
+            tls_port=self.tls_port,
+            lmtp=self.lmtp_port,
+            tls=tls,
+            sent=self._sent,
+            special="special_use = \\Sent" if self._special else "",
         )
         (self.home / "conf").write_text(config)
 
@@ -120,7 +150,7 @@ class Dovecot:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self.process.poll() is None:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.host, self.port), 1).close()
                 return
             except OSError:
                 time.sleep(0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 
 from agent import quality
@@ -71,7 +73,6 @@ def _create(
         raise DomainError(
             "A draft needs a lead and a mailbox to send from; connect a mailbox to the campaign first."
         )
-    judged = quality.assess_quality(mail, lead_name=lead.name, company=lead.company)
     return Draft.objects.create(
         org=org,
         lead=lead,
@@ -81,21 +82,31 @@ def _create(
         task=task,
         agent_id=task.agent_id if task else None,
         step_number=mail.step if enrollment else None,
-        subject=mail.subject,
-        original_subject=mail.subject,
-        message_body=mail.body,
-        original_body=mail.body,
-        sentences=[sentence.as_json() for sentence in mail.sentences],
-        personalization_context={"cta": mail.cta, "ps": mail.ps, "notes": list(written.notes)},
-        has_unsupported=any(s.personal and not s.supported for s in mail.sentences),
-        quality_score=judged.score,
-        quality_reasons=list(judged.reasons),
-        ai_model_used=written.model,
-        ai_prompt_version=written.prompt_version,
-        content_hash=content_hash(
-            from_email=mailbox.email, to_email=lead.email, subject=mail.subject, body=mail.body
-        ),
+        **text_of(mail, written, subject=mail.subject, lead=lead, mailbox=mailbox),
     )
+
+
+def text_of(
+    mail: WrittenMail, written: Written, *, subject: str, lead: Lead, mailbox: Mailbox
+) -> dict[str, Any]:
+    """Field → value of all that a draft holds of a written mail; the hash binds what will be shown."""
+    judged = quality.assess_quality(mail, lead_name=lead.name, company=lead.company)
+    return {
+        "subject": subject,
+        "original_subject": subject,
+        "message_body": mail.body,
+        "original_body": mail.body,
+        "sentences": [sentence.as_json() for sentence in mail.sentences],
+        "personalization_context": {"cta": mail.cta, "ps": mail.ps, "notes": list(written.notes)},
+        "has_unsupported": any(s.personal and not s.supported for s in mail.sentences),
+        "quality_score": judged.score,
+        "quality_reasons": list(judged.reasons),
+        "ai_model_used": written.model,
+        "ai_prompt_version": written.prompt_version,
+        "content_hash": content_hash(
+            from_email=mailbox.email, to_email=lead.email, subject=subject, body=mail.body
+        ),
+    }
 
 
 @transaction.atomic

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from leadpilot.lib.outbound import MAIL_PORTS, WEB_PORTS, NameUnknown
+from leadpilot.tests.servers import ConnectionCounter
 
 PUBLIC = "93.184.216.34"
 INWARD_V6 = ("::1", "fd00::2", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::")
@@ -111,42 +112,25 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-class Canaries:
+class Canaries(ConnectionCounter):
     """One listener on every address of this machine, by IPv4 and IPv6, at an open port of the web and one of mail."""
 
     def __init__(self) -> None:
-        self.connections = 0
-        self.listeners: list[socket.socket] = []
-        self.web = self._listen([*sorted(WEB_PORTS - {8443}), 8443])  # other tests like that one
-        self.mail = self._listen(sorted(MAIL_PORTS, reverse=True))
-        for listener in self.listeners:
-            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        listeners: list[socket.socket] = []
+        self.web = self._listen(listeners, [*sorted(WEB_PORTS - {8443}), 8443])  # other tests like that one
+        self.mail = self._listen(listeners, sorted(MAIL_PORTS, reverse=True))
+        super().__init__(listeners)
 
-    def _listen(self, ports: list[int]) -> int:
+    @staticmethod
+    def _listen(listeners: list[socket.socket], ports: list[int]) -> int:
         for port in ports:
             with suppress(OSError):
-                self.listeners.append(socket.create_server(("0.0.0.0", port)))
+                listeners.append(socket.create_server(("0.0.0.0", port)))
                 if socket.has_ipv6:
                     with suppress(OSError):
-                        self.listeners.append(socket.create_server(("::", port), family=socket.AF_INET6))
+                        listeners.append(socket.create_server(("::", port), family=socket.AF_INET6))
                 return port
         raise AssertionError(f"none of the ports {ports} is free on this machine")
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            connection.close()
-
-    def close(self) -> None:
-        """Stop listening."""
-        for listener in self.listeners:
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
 
 
 def link_list(urls: list[str]) -> str:
