@@ -84,8 +84,8 @@ def _make(port: int) -> Bench:
         postal_address="1 Harbour Street",
         offer="We plan tours.",
     )
-    Organization.objects.filter(pk=org.pk).update(max_emails_per_day=NO_CAP)
     with org_context(org.pk):
+        assert Organization.objects.filter(pk=org.pk).update(max_emails_per_day=NO_CAP) == 1
         org.refresh_from_db()
         control.start(org=org, by=owner)
         control.update_config(org=org, by=owner, max_messages_per_day=10_000)

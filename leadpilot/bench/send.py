@@ -49,6 +49,7 @@ def measure(*, mails: int, rounds: int, others: bool) -> Iterator[Figure]:
     with Sink() as sink, campaign(sink.port) as bench:
         for _ in range(rounds):
             messages = bench.approve(each)
+            ground.analyze()
             _ours(bench, messages, sink, rates)
             _by_hand(messages, sink, rates)
             if others and post_office.is_installed():
