@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "leadpilot.bench",
     "leadpilot.run",
     "leadpilot.trust",
+    "leadpilot.ops",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -205,7 +206,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not IS_LOCAL
 SESSION_COOKIE_NAME = "leadpilot_session"
 SECURE_SSL_REDIRECT = not IS_LOCAL and env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # asked from inside, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked from inside, without TLS
 SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 31536000
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
@@ -280,6 +281,9 @@ OUTBOUND_SANDBOX = (
 )
 CHROMIUM = env.str("LEADPILOT_CHROMIUM", default="")
 
+# Who may read /metrics: whoever sends this token. Unset, there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # The model. Without a key the offline writer is used.
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
@@ -292,6 +296,7 @@ KNOWN_SECRETS = [
     for value in (
         SECRET_KEY,
         OPENAI_API_KEY,
+        METRICS_TOKEN,
         EMAIL_CONFIG.get("EMAIL_HOST_PASSWORD"),
         *(config["PASSWORD"] for config in DATABASES.values()),
         *(base64.b64encode(key.secret).decode() for key in ENCRYPTION_KEYS),

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from leadpilot import health
+from leadpilot.ops.metrics import metrics
 from leadpilot.orgs import views as orgs_views
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 
 if settings.DEBUG:

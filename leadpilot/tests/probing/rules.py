@@ -125,4 +125,5 @@ OURS: dict[str, Rule] = {
     "enter": Rule("public", READ, "spent_link", answer=302),
     "healthz": Rule("public", ("GET", "HEAD")),
     "readyz": Rule("public", ("GET", "HEAD")),
+    "metrics": Rule("public", ("GET", "HEAD")),
 }
