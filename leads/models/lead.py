@@ -49,7 +49,12 @@ class Lead(TenantModel):
     )
     owner = models.ForeignKey("orgs.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     lead_import = TenantForeignKey(
-        "leads.LeadImport", null=True, blank=True, on_delete=models.SET_NULL, related_name="leads"
+        "leads.LeadImport",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="leads",
+        db_index=False,
     )
     name = models.CharField(max_length=100)
     email = models.EmailField(max_length=254)
@@ -93,6 +98,7 @@ class Lead(TenantModel):
             ),
         ]
         indexes = [
+            models.Index(fields=["org", "lead_import"], name="lead_of_import"),
             models.Index(fields=["org", "status", "-created_at"], name="lead_by_status"),  # list and board
             models.Index(fields=["org", "-created_at"], name="lead_recent"),  # list without a filter
         ]

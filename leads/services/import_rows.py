@@ -83,7 +83,6 @@ class Prepared:
 
     result: BatchResult
     candidates: list[Candidate]
-    keys: str  # by what they may be known already
     text: str  # the leads they would be
 
 
@@ -95,6 +94,7 @@ class RowReader:
         pairs = [(position, mapping.get(title, "")) for position, title in enumerate(source.titles)]
         self._plain = [(position, name) for position, name in pairs if name in FIELDS]
         self._custom = [(position, source.titles[position]) for position, name in pairs if name == CUSTOM]
+        self._each_once = len({name for _, name in self._plain}) == len(self._plain)
         self._first = [position for position, name in pairs if name == "first_name"]
         self._last = [position for position, name in pairs if name == "last_name"]
 
@@ -117,16 +117,25 @@ class RowReader:
 
     def _values(self, cells: Sequence[str]) -> dict[str, Any]:
         width = len(cells)
-        values: dict[str, Any] = {}
-        for position, name in self._plain:
-            if position < width and (cell := cells[position]) and not values.get(name):
-                values[name] = cell
+        if self._each_once and width >= len(self._titles):
+            values: dict[str, Any] = {
+                name: cell for position, name in self._plain if (cell := cells[position])
+            }
+        else:
+            values = self._first_filled(cells)
         if not values.get("name") and (self._first or self._last):
             parts = [cells[p] for p in (*self._first, *self._last) if p < width]
             values["name"] = " ".join(filter(None, map(tidy, parts)))
-        custom = {title: value for p, title in self._custom if p < width and (value := tidy(cells[p]))}
-        if custom:
+        if custom := {t: value for p, t in self._custom if p < width and (value := tidy(cells[p]))}:
             values["custom_fields"] = custom
+        return values
+
+    def _first_filled(self, cells: Sequence[str]) -> dict[str, Any]:
+        """Of several columns for one field the first that says something; a short row lacks its last columns."""
+        values: dict[str, Any] = {}
+        for position, name in self._plain:
+            if position < len(cells) and (cell := cells[position]) and not values.get(name):
+                values[name] = cell
         return values
 
 
@@ -167,13 +176,13 @@ class Batcher:
         result = BatchResult(processed=len(records))
         candidates = list(self._passing(records, result))
         text = "" if self._dry_run else import_sql.as_text(candidates, self._origin)
-        return Prepared(result, candidates, import_sql.keys_of(candidates), text)
+        return Prepared(result, candidates, text)
 
     def write(self, prepared: Prepared) -> BatchResult:
         """Decide on what passed and, unless this is a dry run, write it."""
         result = prepared.result
         candidates = self._without_suppressed(prepared.candidates, result)
-        found = import_sql.existing(self._org_id, prepared.keys, self._import_id) if candidates else {}
+        found = import_sql.existing(self._org_id, candidates, self._import_id)
         new = [c for c in candidates if c.row not in found]
         old = self._old(candidates, found, result)
         if self._dry_run:

@@ -6,12 +6,12 @@ are found by one hash join a batch over the organization's rows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.db.models import Model
 
@@ -38,6 +38,10 @@ class Match:
     by_email: bool
 
 
+def _json(rows: list[dict[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
+
+
 def lock(org_id: UUID) -> None:
     """Let one import of this organization write at a time, to the end of the transaction: no deadlocks, no races."""
     with connection.cursor() as cursor:
@@ -46,22 +50,24 @@ def lock(org_id: UUID) -> None:
         )
 
 
-def keys_of(candidates: Iterable[Candidate]) -> str:
+def _keys_of(candidates: Iterable[Candidate]) -> str:
     """By what `existing` knows a lead, as JSON."""
     names = ("email", "name", "company")
-    return json.dumps([{"n": c.row, **{name: c.fields.get(name, "") for name in names}} for c in candidates])
+    return _json([{"n": c.row, **{name: c.fields.get(name, "") for name in names}} for c in candidates])
 
 
 def as_text(candidates: Iterable[Candidate], origin: str) -> str:
     """The leads that `insert` would make of these rows, as JSON. `origin` is the source of rows that name none."""
-    return json.dumps([{"n": c.row, "id": str(c.lead_id), "source": origin, **_row(c)} for c in candidates])
+    return _json([{"n": c.row, "id": c.lead_id, "source": origin, **_row(c)} for c in candidates])
 
 
-def existing(org_id: UUID, keys: str, import_id: UUID | None) -> dict[int, Match]:
+def existing(org_id: UUID, candidates: Sequence[Candidate], import_id: UUID | None) -> dict[int, Match]:
     """Row number → the lead with this address, else the lead with this name and company.
 
     What this import made itself is not looked at: rows of one file are told apart before (`Seen`).
     """
+    if not candidates or not _has_others(org_id, import_id):
+        return {}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_nestloop = off")  # the planner does not know how many rows come
         cursor.execute(
@@ -76,7 +82,7 @@ def existing(org_id: UUID, keys: str, import_id: UUID | None) -> dict[int, Match
             SELECT r.n, l.id, l.email, true FROM r JOIN leads_lead l ON lower(l.email) = r.email
                 WHERE l.org_id = %(org)s AND {_NOT_OURS}
             """,  # noqa: S608 (a constant)
-            {"rows": keys, "org": org_id, "import": import_id},
+            {"rows": _keys_of(candidates), "org": org_id, "import": import_id},
         )
         found: dict[int, Match] = {}
         for number, lead_id, email, by_email in cursor.fetchall():
@@ -84,6 +90,16 @@ def existing(org_id: UUID, keys: str, import_id: UUID | None) -> dict[int, Match
                 found[number] = Match(lead_id, email, by_email)
         cursor.execute("SET LOCAL enable_nestloop = on")
     return found
+
+
+def _has_others(org_id: UUID, import_id: UUID | None) -> bool:
+    """Whether the organization has leads that this import did not make; three looks into an index."""
+    given = {"org": org_id, "import": import_id}
+    where = ("IS NULL", "< %(import)s", "> %(import)s") if import_id else ("IS NULL", "IS NOT NULL")
+    looks = (f"EXISTS (SELECT FROM leads_lead WHERE org_id = %(org)s AND lead_import_id {w})" for w in where)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {' OR '.join(looks)}", given)
+        return bool(cursor.fetchone()[0])
 
 
 def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
@@ -95,14 +111,14 @@ def make_companies(org_id: UUID, leads: Iterable[Candidate]) -> None:
     if not names:
         return
     fixed = _defaults(Company(org_id=org_id), {"id", "domain", "name"})
-    rows = [{"id": str(new_id()), "domain": domain, "name": names[domain]} for domain in sorted(names)]
+    rows = [{"id": new_id(), "domain": domain, "name": names[domain]} for domain in sorted(names)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO leads_company (id, domain, name, {', '.join(fixed)}) "  # noqa: S608 (names of our own columns)
             f"SELECT r.id, r.domain, r.name, {', '.join(['%s'] * len(fixed))} "
             "FROM json_to_recordset(%s::json) AS r(id uuid, domain text, name text) "
             "ON CONFLICT (org_id, domain) DO NOTHING",
-            [*fixed.values(), json.dumps(rows)],
+            [*fixed.values(), _json(rows)],
         )
 
 
@@ -172,7 +188,7 @@ def _defaults(blank: Model, given: set[str]) -> dict[str, Any]:
 def changed(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], fields: Sequence[str]) -> list[UUID]:
     """The skipped leads for which the file brings another value in one of these text columns than they have."""
     rows = [
-        {"id": str(lead_id), **{name: value for name in fields if (value := candidate.fields.get(name))}}
+        {"id": lead_id, **{name: value for name in fields if (value := candidate.fields.get(name))}}
         for candidate, lead_id in old
     ]
     if not rows:
@@ -183,7 +199,7 @@ def changed(org_id: UUID, old: Sequence[tuple[Candidate, UUID]], fields: Sequenc
         cursor.execute(
             f"SELECT l.id FROM json_to_recordset(%s::json) AS r(id uuid, {typed}) "  # noqa: S608 (our own columns)
             f"JOIN leads_lead l ON l.id = r.id WHERE l.org_id = %s AND l.status = %s AND ({differs})",
-            [json.dumps(rows), org_id, LeadStatus.SKIPPED],
+            [_json(rows), org_id, LeadStatus.SKIPPED],
         )
         return [lead_id for (lead_id,) in cursor.fetchall()]
 
@@ -192,7 +208,7 @@ def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]]) -> None:
     """Bring leads up to date: what the file leaves empty stays, and so do address and status; tags are added."""
     if not old:
         return
-    rows = [{"id": str(lead_id), **_row(candidate)} for candidate, lead_id in old]
+    rows = [{"id": lead_id, **_row(candidate)} for candidate, lead_id in old]
     texts = ", ".join(f"{t} = coalesce(r.{t}, l.{t})" for t in TEXTS)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -202,5 +218,5 @@ def update(org_id: UUID, old: Sequence[tuple[Candidate, UUID]]) -> None:
             "company_profile_id = coalesce(l.company_profile_id, c.id), updated_at = %s "
             f"FROM json_to_recordset(%s::json) AS r(id uuid, {_TYPED}) {_WITH_COMPANY} "
             "WHERE l.org_id = %s AND l.id = r.id",
-            [clock.now(), json.dumps(rows), org_id, org_id],
+            [clock.now(), _json(rows), org_id, org_id],
         )
