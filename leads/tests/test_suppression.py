@@ -30,11 +30,15 @@ class TestService:
         assert find_suppression(org=org, email="x@mail.engine.example")
         assert find_suppression(org=org, email="x@notengine.example") is None
 
-    def test_many_addresses_are_looked_up_in_one_query(self, org, django_assert_num_queries):
+    def test_where_nothing_is_forbidden_one_look_is_enough(self, org, django_assert_num_queries):
+        with django_assert_num_queries(1):
+            assert suppressed_among(org_id=org.pk, emails=["a@one.example"]) == {}
+
+    def test_many_addresses_are_looked_up_at_once(self, org, django_assert_num_queries):
         suppress(org=org, value="a@one.example", reason="bounced")
         suppress(org=org, value="two.example", reason="manual")
         emails = ["a@one.example", "b@one.example", "c@sub.two.example"]
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):  # whether there is anything, and all of them
             found = suppressed_among(org_id=org.pk, emails=emails)
         assert {email: entry.value for email, entry in found.items()} == {
             "a@one.example": "a@one.example",

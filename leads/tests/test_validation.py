@@ -1,7 +1,31 @@
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from leads import domains
 from leads.validation import MAX_CUSTOM_VALUE, clean, email_fault, normal_email, split_tags, tidy
+
+_LOCAL = st.text("aZ9._%+-ü' ", min_size=0, max_size=70)
+_DOMAIN = st.text("aZ9.-_ ü", min_size=0, max_size=30)
+
+
+@hypothesis.given(
+    local=_LOCAL,
+    domain=_DOMAIN,
+    end=st.sampled_from(["", ".de", ".co.uk", ".x", ".c0m", ".DE", ".de\n", "."]),
+)
+@hypothesis.example(local="a" * 64, domain="firm", end=".de")
+@hypothesis.example(local="a" * 65, domain="firm", end=".de")
+@hypothesis.example(local="a", domain="a" * 64, end=".de")
+@hypothesis.example(local="a", domain=".".join(["a" * 60] * 4), end=".example")
+@hypothesis.example(local="a", domain="firm-", end=".de")
+@hypothesis.example(local="A.b", domain="Firm", end=".De")
+def test_the_short_way_for_plain_addresses_says_what_the_long_one_says(local, domain, end):
+    address = f"{local}@{domain}{end}"
+    cleaned, faults = clean({"email": address}, partial=True)
+    normal = normal_email(address)
+    assert cleaned["email"] == normal
+    assert [fault.message for fault in faults] == ([email_fault(normal)] if email_fault(normal) else [])
 
 
 @pytest.mark.parametrize(
