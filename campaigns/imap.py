@@ -10,7 +10,9 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.parser import BytesHeaderParser
+from email.utils import parseaddr, parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +20,7 @@ from imap_tools import BaseMailBox
 from imap_tools.errors import ImapToolsError
 
 from campaigns.smtp import ConnectFailed, clean, explain, tls_context
-from leadpilot.lib import outbound
+from leadpilot.lib import clock, outbound
 from leadpilot.lib.masking import mask
 
 MOST_BYTES = 2_000_000  # of one mail; attachments beyond that are not needed
@@ -33,6 +35,9 @@ _SENT_NAMES = (
     "enviados",
 )
 _LITERAL = re.compile(rb"\bUID (\d+)")
+_INTERNALDATE = re.compile(rb'INTERNALDATE "([^"]{20,30})"')
+_WHOLE_ID = re.compile(r"<[^<>\s]{1,240}>")
+HEADERS_AT_ONCE = 200
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -48,6 +53,45 @@ class ImapServer:
 
     def __repr__(self) -> str:
         return f"ImapServer({self.host}:{self.port})"
+
+
+@dataclass(frozen=True)
+class SentMail:
+    """A mail in the Sent folder. `to_email` is lower case, `at` when the server took it in, else what it says itself."""
+
+    uid: int
+    message_id: str
+    to_email: str
+    at: datetime
+
+    @classmethod
+    def read(cls, uid: int, said: bytes, headers: bytes) -> Self:
+        """From what FETCH says beside the headers, and these; what is missing is ""."""
+        parsed = BytesHeaderParser().parsebytes(headers)
+        match = re.search(_WHOLE_ID, str(parsed.get("Message-ID", "")))
+        return cls(
+            uid=uid,
+            message_id=match[0] if match else "",
+            to_email=parseaddr(str(parsed.get("To", "")))[1].lower(),
+            at=_taken_in(said) or _dated(str(parsed.get("Date", ""))) or clock.now(),
+        )
+
+
+def _taken_in(said: bytes) -> datetime | None:
+    """The INTERNALDATE of an answer."""
+    match = _INTERNALDATE.search(said)
+    try:
+        return datetime.strptime(match[1].decode().strip(), "%d-%b-%Y %H:%M:%S %z") if match else None
+    except ValueError:
+        return None
+
+
+def _dated(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class _Checked(imaplib.IMAP4):
@@ -214,6 +258,33 @@ class Inbox:
             if self._search(f'HEADER Message-ID "{plain}"', above=0):
                 found.add(message_id)
         return found
+
+    def sent_since(self, day: datetime) -> list[SentMail] | None:
+        """What the Sent folder holds from this day on, by its headers; None when there is no such folder.
+
+        Leaves that folder selected, so that `fetch` gives the mails themselves.
+        """
+        folder = self._sent_folder()
+        if folder is None:
+            return None
+        self._examine(folder)
+        uids = self.uids_since(day)
+        found: list[SentMail] = []
+        for start in range(0, len(uids), HEADERS_AT_ONCE):
+            found += self._headers(uids[start : start + HEADERS_AT_ONCE])
+        return found
+
+    def _headers(self, uids: list[int]) -> Iterator[SentMail]:
+        wanted = "(UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID TO DATE)])"
+        kind, data = self._client.uid("FETCH", ",".join(map(str, uids)), wanted)
+        if kind != "OK":
+            raise imaplib.IMAP4.error(f"FETCH {kind}")
+        for place, part in enumerate(data):
+            if isinstance(part, tuple):
+                after = data[place + 1] if place + 1 < len(data) else b""
+                said = part[0] + (after if isinstance(after, bytes) else b"")
+                if match := _LITERAL.search(said):
+                    yield SentMail.read(int(match[1]), said, part[1])
 
     def _sent_folder(self) -> str | None:
         assert self._box is not None

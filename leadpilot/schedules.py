@@ -38,6 +38,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("campaigns.tasks.poll_inboxes", pace.seconds("poll", 20)),
     Schedule("campaigns.tasks.settle", pace.seconds("settle", 120)),
     Schedule("leads.tasks.sweep", 15),
+    Schedule("leadpilot.ops.tasks.compare_sent", pace.seconds("compare", 60)),
     Schedule("leadpilot.schedules.prune", 3600),
 )
 

@@ -57,14 +57,16 @@ class MessageStatus(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
-# From → to. Made by conditional update only (campaigns.services.ledger).
+# From → to. Made by conditional update only (campaigns.services.ledger). What waits becomes unknown only on the way to
+# sent, when a restored backup takes it for waiting and the Sent folder shows that it left (outbox.recovering).
 TRANSITIONS: dict[str, tuple[str, ...]] = {
-    MessageStatus.HELD: (MessageStatus.QUEUED, MessageStatus.CANCELLED),
+    MessageStatus.HELD: (MessageStatus.QUEUED, MessageStatus.CANCELLED, MessageStatus.UNKNOWN),
     MessageStatus.QUEUED: (
         MessageStatus.CLAIMED,
         MessageStatus.HELD,
         MessageStatus.CANCELLED,
         MessageStatus.REFUSED,
+        MessageStatus.UNKNOWN,
     ),
     MessageStatus.CLAIMED: (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.CANCELLED),
     MessageStatus.SENDING: (
@@ -74,7 +76,12 @@ TRANSITIONS: dict[str, tuple[str, ...]] = {
         MessageStatus.UNKNOWN,
         MessageStatus.QUEUED,
     ),
-    MessageStatus.DEFERRED: (MessageStatus.CLAIMED, MessageStatus.CANCELLED, MessageStatus.REFUSED),
+    MessageStatus.DEFERRED: (
+        MessageStatus.CLAIMED,
+        MessageStatus.CANCELLED,
+        MessageStatus.REFUSED,
+        MessageStatus.UNKNOWN,
+    ),
     MessageStatus.UNKNOWN: (MessageStatus.SENT, MessageStatus.NOT_SENT),
     MessageStatus.SENT: (),
     MessageStatus.REFUSED: (),

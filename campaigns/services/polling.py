@@ -6,7 +6,8 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
@@ -197,6 +198,27 @@ def _new_mails(mailbox: Mailbox, inbox: imap.Inbox) -> Iterator[tuple[int, bytes
         return
     for uid, raw in inbox.fetch(inbox.uids_after(mailbox.imap_last_uid)[:MOST_MAILS]):
         yield uid, raw, validity
+
+
+def bookmark_of(mailbox: Mailbox) -> dict[str, Any]:
+    """How far a mailbox has been read, for `rewind`."""
+    read = mailbox.last_polled_at
+    return {
+        "uidvalidity": mailbox.imap_uidvalidity,
+        "last_uid": mailbox.imap_last_uid,
+        "last_polled_at": read.isoformat() if read else None,
+    }
+
+
+def rewind(*, org_id: UUID, mailbox_id: UUID, to: dict[str, Any]) -> None:
+    """Read again what came since a bookmark: who it concerns is known only now. What was kept is not kept twice."""
+    read = to.get("last_polled_at")
+    with org_context(org_id):
+        Mailbox.objects.for_org(org_id).filter(pk=mailbox_id).update(
+            imap_uidvalidity=to.get("uidvalidity"),
+            imap_last_uid=to.get("last_uid", 0),
+            last_polled_at=datetime.fromisoformat(read) if read else None,
+        )
 
 
 def _bookmark(mailbox: Mailbox, validity: int, last_uid: int) -> None:

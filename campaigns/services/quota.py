@@ -134,6 +134,10 @@ class Places:
         self._taken.update(keys)
         return None
 
+    def count(self, caps: list[Cap]) -> None:
+        """A place of every cap was taken elsewhere, full or not."""
+        self._taken.update((cap.scope, cap.period) for cap in caps)
+
     def write(self) -> None:
         """Write down what was taken."""
         taken = [(key, self._taken[key]) for key in self._keys if self._taken[key]]

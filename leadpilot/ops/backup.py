@@ -107,7 +107,7 @@ def _snapshot() -> Iterator[tuple[psycopg.Connection[Any], _Seen]]:
         moment = line.execute("SELECT pg_export_snapshot(), now(), current_setting('server_version_num')")
         [(snapshot, at, version)] = moment.fetchall()
         applied = line.execute("SELECT app, name FROM django_migrations ORDER BY app, name").fetchall()
-        rows = {table: _count(line, table) for table in tables(line)}
+        rows = {table: count(line, table) for table in tables(line)}
         yield (
             line,
             _Seen(
@@ -126,7 +126,7 @@ def tables(line: psycopg.Connection[Any]) -> list[str]:
     return [name for (name,) in found.fetchall()]
 
 
-def _count(line: psycopg.Connection[Any], table: str) -> int:
+def count(line: psycopg.Connection[Any], table: str) -> int:
     found = line.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
     return int(found[0]) if found else 0
 

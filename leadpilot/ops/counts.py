@@ -69,13 +69,19 @@ FAMILIES: dict[int, Family] = {
         "state",
         ("active", "halted"),
     ),
+    11: Family(
+        "leadpilot_mailboxes_locked",
+        "Mailboxes whose Sent folder is not compared yet since a backup was restored; nothing of theirs leaves.",
+    ),
 }
 
 
 def count() -> list[GaugeMetricFamily]:
     """Ask the database once; every family and every kind has a value, also when there are no rows."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT family, kind, amount FROM ops_counts()")
+        cursor.execute(
+            "SELECT family, kind, amount FROM ops_counts() UNION ALL SELECT 11, 0, ops_waiting_checks()"
+        )
         found = {(family, kind): amount for family, kind, amount in cursor.fetchall()}
     return [_gauge(number, family, found) for number, family in FAMILIES.items()]
 

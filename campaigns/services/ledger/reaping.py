@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.models import Message, MessageStatus, SendAttempt
@@ -14,12 +15,16 @@ from leadpilot.lib import clock
 from leadpilot.orgs.tenancy import org_context
 
 
-def reap(*, org_id: UUID, limit: int = 500) -> tuple[int, int]:
-    """Messages whose lease ran out: claimed → queued, sending → unknown. Returns how many of each."""
+def reap(*, org_id: UUID, limit: int = 500, all_died: bool = False) -> tuple[int, int]:
+    """Messages whose lease ran out: claimed → queued, sending → unknown. Returns how many of each.
+
+    With `all_died`, in a database that was restored, nobody holds a lease however long it still is.
+    """
     with org_context(org_id):
+        over = Q() if all_died else Q(lease_until__lt=Now())
         expired = list(
             Message.objects.for_org(org_id)
-            .filter(status__in=[MessageStatus.CLAIMED, MessageStatus.SENDING], lease_until__lt=Now())
+            .filter(over, status__in=[MessageStatus.CLAIMED, MessageStatus.SENDING])
             .select_for_update(of=("self",), skip_locked=True)
             .defer("raw")
             .order_by("pk")[:limit]

@@ -114,7 +114,7 @@ def _new_message(*, org: Organization, lead: Lead, mailbox: Mailbox, **fields: A
         org=org,
         lead=lead,
         mailbox=mailbox,
-        thread=_thread(org, lead, mailbox, campaign, in_reply_to, fields["subject"]),
+        thread=thread_of(org, lead, mailbox, campaign, in_reply_to, fields["subject"]),
         revision=_next_revision(org, lead, campaign, fields["email_sequence"]),
         to_email=lead.email,
         from_email=mailbox.email,
@@ -151,7 +151,7 @@ def _next_revision(org: Organization, lead: Lead, campaign: Campaign | None, ste
     return (rows.aggregate(last=Max("revision"))["last"] or 0) + 1
 
 
-def _thread(
+def thread_of(
     org: Organization,
     lead: Lead,
     mailbox: Mailbox,
@@ -159,6 +159,7 @@ def _thread(
     in_reply_to: InboundMessage | None,
     subject: str,
 ) -> Thread:
+    """The conversation a mail to this lead belongs to, made when there is none."""
     if in_reply_to is not None and in_reply_to.thread is not None:
         known: Thread = in_reply_to.thread
         return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -27,16 +28,19 @@ def cancel_message(*, message: Message, reason: str, by: User | None = None) -> 
 
 
 @transaction.atomic
-def settle_unknown(*, message: Message, sent: bool, by: User | None = None, note: str) -> Message:
+def settle_unknown(
+    *, message: Message, sent: bool, by: User | None = None, note: str, at: datetime | None = None
+) -> Message:
     """Say what became of a message whose answer was lost: a person's word, or a proof found. Raises Conflict when known.
 
-    `sent` False is only for proof or a person's decision; the message itself is never sent again.
+    `sent` False is only for proof or a person's decision; the message itself is never sent again. `at` is when it
+    left, where that is known; else the last try's beginning.
     """
     one = Message.objects.for_org(message.org_id).filter(pk=message.pk, status=MessageStatus.UNKNOWN)
     to = MessageStatus.SENT if sent else MessageStatus.NOT_SENT
     attempts = SendAttempt.objects.for_org(message.org_id).filter(message=message).order_by("-number")
     last = attempts.first()
-    when = last.started_at if last else clock.now()
+    when = at or (last.started_at if last else clock.now())
     fields: dict[str, Any] = {"sent_at": when} if sent else {"reserved": []}
     taken = message.reserved
     if not move(messages=one, to=to, reason=note, lease_until=None, **fields):

@@ -15,6 +15,7 @@ from campaigns.models import InboundMessage, Mailbox, Message, MessageEvent, Quo
 from campaigns.rendering import content_hash
 from campaigns.services.unsubscribe import make_token
 from leadpilot.lib import clock
+from leadpilot.ops.models import SentCheck
 from leadpilot.orgs.models import Membership, Notification, Organization, User
 from leadpilot.orgs.services import create_organization, issue_sign_in_link, record, use_sign_in_link
 from leadpilot.orgs.tenancy import org_context
@@ -163,6 +164,9 @@ def _mail(world: Furnished, made: dict[str, Any]) -> dict[str, Any]:
         **common, message_id=f"<2@{word}.example>", status="unknown", raw=b"From: a", thread=thread
     )
     return {
+        "sent_check": SentCheck.objects.create(
+            org=org, mailbox=mailbox, status="compared", backup_at=clock.now()
+        ),
         "enrollment": enrollment,
         "inbound": inbound,
         "thread": thread,
