@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("restored/", include("leadpilot.ops.urls")),
     path("metrics", metrics, name="metrics"),
 ]
 

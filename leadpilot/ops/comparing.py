@@ -240,7 +240,7 @@ def _stays(lock: SentCheck, done: Compared) -> Compared:
             title=f"What left from {lock.mailbox.email} since the backup is not proved",
             message=f"{done.problem} Nothing of the organization leaves until it is, or until somebody decides: look into "
             "the Sent folder, cancel what has left, then release the mailbox.",
-            action_url="/mailboxes/",
+            action_url=locking.PAGE,
             priority="high",
         )
     return done

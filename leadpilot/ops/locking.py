@@ -27,6 +27,7 @@ from leadpilot.orgs.models import Organization, User
 from leadpilot.orgs.services import record
 from leadpilot.orgs.tenancy import org_context
 
+PAGE = "/restored/"
 RESTORED_NOTE = "restored"
 UNPROVEN_NOTE = "sent_unproven"
 
@@ -64,7 +65,7 @@ def _lock(org_id: UUID, backup_at: datetime) -> tuple[int, int]:
             type=RESTORED_NOTE,
             title="A backup was restored, and everything is stopped",
             message=f"{reason} What is missing since then is gone: look at who wrote to you and who unsubscribed.",
-            action_url="/mailboxes/",
+            action_url=PAGE,
             priority="high",
         )
     while any(ledger.reap(org_id=org_id, all_died=True)):  # a batch at a time

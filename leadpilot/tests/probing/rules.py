@@ -125,5 +125,7 @@ OURS: dict[str, Rule] = {
     "enter": Rule("public", READ, "spent_link", answer=302),
     "healthz": Rule("public", ("GET", "HEAD")),
     "readyz": Rule("public", ("GET", "HEAD")),
+    "ops:sent_check_list": Rule("viewer", READ),
+    "ops:sent_check_release": Rule("admin", WRITE, "sent_check"),
     "metrics": Rule("public", ("GET", "HEAD")),
 }
