@@ -29,7 +29,8 @@ SELECT CASE
                    JOIN campaigns_quota q
                      ON q.org_id = m.org_id AND q.scope = place ->> 0 AND q.period = place ->> 1
                   WHERE q.used > CASE split_part(q.scope, ':', 1) WHEN 'mailbox' THEN b.daily_cap
-                        WHEN 'campaign' THEN c.daily_cap WHEN 'org' THEN o.max_emails_per_day ELSE q.used END)
+                        WHEN 'campaign' THEN c.daily_cap WHEN 'org' THEN o.max_emails_per_day
+                        ELSE coalesce(q.cap, q.used) END)
         THEN 'cap'
     ELSE '' END AS code
   FROM campaigns_message m

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.db import transaction
 
+from agent import limits
 from agent.config_fields import SECRETS, clean
 from agent.models import Agent, AgentConfig, AgentType, LogType
 from agent.models.config import ConfigStatus
 from agent.services.log import log
-from leadpilot.lib import jobs
+from campaigns.services import quota
+from leadpilot.lib import clock, jobs
 from leadpilot.orgs import services as orgs
 from leadpilot.orgs.models import Organization, User
 
@@ -119,6 +121,9 @@ def update_config(*, org: Organization, by: User | None, **fields: Any) -> Agent
             setattr(config, name, value)
     if changed:
         config.save(update_fields=[*changed, "updated_at"])
+        if "max_messages_per_day" in changed:
+            today = limits.messages_per_day(org, config, clock.now())
+            quota.set_cap(org_id=org.pk, name=limits.MESSAGES_CAP, period=today.period, cap=today.limit)
         orgs.record(
             org=org,
             actor=by,

@@ -14,6 +14,11 @@ class Quota(TenantModel):
     scope = models.CharField(max_length=60)
     period = models.CharField(max_length=13)
     used = models.PositiveIntegerField(default=0)
+    cap = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a registered cap, as it was set last; the others stand on rows of their own.",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org", "scope", "period"], name="quota_once")]

@@ -28,12 +28,18 @@ ON CONFLICT (org_id, scope, period) DO UPDATE SET used = campaigns_quota.used + 
 RETURNING used
 """
 _MAKE = """
-INSERT INTO campaigns_quota (id, org_id, scope, period, used)
-SELECT made.id, %(org)s, made.scope, made.period, 0
-  FROM unnest(%(ids)s::uuid[], %(scopes)s::text[], %(periods)s::text[]) WITH ORDINALITY AS made (id, scope, period, place)
+INSERT INTO campaigns_quota (id, org_id, scope, period, used, cap)
+SELECT made.id, %(org)s, made.scope, made.period, 0, made.cap
+  FROM unnest(%(ids)s::uuid[], %(scopes)s::text[], %(periods)s::text[], %(caps)s::int[])
+       WITH ORDINALITY AS made (id, scope, period, cap, place)
  WHERE NOT EXISTS (SELECT FROM campaigns_quota q
                     WHERE q.org_id = %(org)s AND q.scope = made.scope AND q.period = made.period)
  ORDER BY made.place ON CONFLICT (org_id, scope, period) DO NOTHING
+"""
+_SET_CAP = """
+INSERT INTO campaigns_quota (id, org_id, scope, period, used, cap)
+VALUES (%(id)s, %(org)s, %(scope)s, %(period)s, 0, %(cap)s)
+ON CONFLICT (org_id, scope, period) DO UPDATE SET cap = excluded.cap
 """
 _LOCK = """
 SELECT q.scope, q.period, q.used
@@ -61,6 +67,16 @@ class Cap:
 def register_cap(name: str, cap: CapFunction) -> None:
     """Add a daily cap on an organization's messages; the function returns the cap, or None for none today."""
     _EXTRA_CAPS[name] = cap
+
+
+def set_cap(*, org_id: UUID, name: str, period: str, cap: int) -> None:
+    """A registered cap was changed: what is claimed already and has not left is bound by it, too (`last_look`).
+
+    `period` is the organization's local day. Call in the transaction that changes it.
+    """
+    given = {"id": new_id(), "org": org_id, "scope": f"cap:{name}", "period": period, "cap": cap}
+    with connections[router.db_for_write(Quota)].cursor() as cursor:
+        cursor.execute(_SET_CAP, given)
 
 
 def ramped_cap(mailbox: Any, today: date) -> int:
@@ -108,7 +124,9 @@ class Places:
 
     def __init__(self, *, org_id: UUID, caps: Iterable[Cap]) -> None:
         self._org_id = org_id
-        self._keys = sorted({(cap.scope, cap.period) for cap in caps}, key=lambda key: _width(key[0]))
+        each = {(cap.scope, cap.period): cap.limit for cap in caps}
+        self._keys = sorted(each, key=lambda key: _width(key[0]))
+        self._registered = [each[key] if key[0].startswith("cap:") else None for key in self._keys]
         self._used = self._lock()
         self._taken: Counter[tuple[str, str]] = Counter()
 
@@ -119,6 +137,7 @@ class Places:
             "ids": [new_id() for _ in self._keys],
             "scopes": scopes,
             "periods": periods,
+            "caps": self._registered,
         }
         with connections[router.db_for_write(Quota)].cursor() as cursor:
             cursor.execute(_MAKE, given)

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from campaigns.models import Campaign, Mailbox, Message
+from agent import limits
+from agent.models import AgentConfig
+from agent.services import control
+from campaigns.models import Campaign, Mailbox, Message, Quota
 from campaigns.services import delivery, ledger, line, quota
 from campaigns.smtp import Limits
 from leadpilot.lib import clock
@@ -31,11 +34,13 @@ def batch(world: Any) -> tuple[Campaign, Mailbox]:
     return campaign, mailbox
 
 
-@pytest.mark.parametrize("which", ["mailbox", "campaign", "organization"])
+@pytest.mark.parametrize("which", ["mailbox", "campaign", "organization", "agent"])
 def test_what_is_claimed_already_goes_back_when_the_cap_is_lowered_below_it(
     world: Any, batch: tuple[Campaign, Mailbox], sink: Any, which: str
 ) -> None:
     campaign, mailbox = batch
+    if which == "agent":
+        start_agent(world)
     claims = ledger.claim_batch(org_id=world.org.pk, mailbox_id=mailbox.pk, owner="me")
     assert len(claims) == 5
     lower(world, which, campaign, mailbox, 2)
@@ -47,9 +52,19 @@ def test_what_is_claimed_already_goes_back_when_the_cap_is_lowered_below_it(
         assert quota.used(org_id=world.org.pk, scope=scope, period=day) == 2
 
 
+def start_agent(world: Any) -> None:
+    """It runs around the clock and allows far more than the batch."""
+    with world.context():
+        control.start(org=world.org, by=None)
+        AgentConfig.objects.for_org(world.org).update(schedule_enabled=False, max_messages_per_day=50)
+
+
 def lower(world: Any, which: str, campaign: Campaign, mailbox: Mailbox, to: int) -> None:
     if which == "organization":
         world.change(world.org, max_emails_per_day=to)
+    elif which == "agent":
+        with world.context():
+            control.update_config(org=world.org, by=None, max_messages_per_day=to)
     else:
         world.change(mailbox if which == "mailbox" else campaign, daily_cap=to)
 
@@ -89,3 +104,30 @@ def test_a_cap_that_is_just_reached_stops_nothing(
     world.change(mailbox, daily_cap=5)
     delivery.drain(org_id=world.org.pk, mailbox_id=mailbox.pk, limits=LIMITS)
     assert len(sink.accepted) == 5
+
+
+def test_the_agents_cap_that_is_raised_again_lets_them_go(
+    world: Any, batch: tuple[Campaign, Mailbox], sink: Any
+) -> None:
+    _, mailbox = batch
+    start_agent(world)
+    claims = ledger.claim_batch(org_id=world.org.pk, mailbox_id=mailbox.pk, owner="me")
+    assert len(claims) == 5
+    with world.context():
+        control.update_config(org=world.org, by=None, max_messages_per_day=1)
+        control.update_config(org=world.org, by=None, max_messages_per_day=50)
+    assert all(ledger.begin(claim) for claim in claims)
+
+
+def test_the_agents_cap_lowered_before_the_days_first_mail_holds_for_a_claim_that_read_the_old_one(
+    world: Any, batch: tuple[Campaign, Mailbox], sink: Any
+) -> None:
+    campaign, mailbox = batch
+    with world.context():
+        config = control.config_for(world.org)
+        read_before = quota.caps_for(org=world.org, mailbox=mailbox, campaign=campaign, now=clock.now())
+        control.update_config(org=world.org, by=None, max_messages_per_day=3)
+        quota.Places(org_id=world.org.pk, caps=read_before)
+        row = Quota.objects.get(scope=f"cap:{limits.MESSAGES_CAP}")
+    assert (row.used, row.cap) == (0, 3)
+    assert config.max_messages_per_day > 3

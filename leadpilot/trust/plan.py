@@ -65,6 +65,12 @@ def make(seed: int, number: int) -> Plan:
     return Plan(faults, tuple(sorted(acts, key=lambda act: act.before)), traps)
 
 
+def instead_of(missed: int, planned: Plan) -> list[Fault]:
+    """As many faults that need nobody to come along: every connection to the database is cut."""
+    last = len(planned.faults)
+    return [Fault(last + n, "postgres", {"action": "cut_all"}) for n in range(1, missed + 1)]
+
+
 class _Deck:
     """Cards in random order, all of them before any comes again."""
 

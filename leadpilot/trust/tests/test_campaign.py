@@ -53,8 +53,8 @@ def test_no_promise_is_broken(short: tuple[dict[str, float], Path, str]) -> None
 
 def test_faults_really_struck_while_mail_really_left(short: tuple[dict[str, float], Path, str]) -> None:
     figures, folder, _ = short
-    assert figures["faults"] >= FAULTS * 0.9
-    assert figures["faults"] + figures["missed"] == FAULTS
+    assert figures["faults"] == FAULTS  # what found nobody to strike was made up for
+    assert figures["missed"] <= FAULTS * 0.1
     assert figures["acts"] > 0
     assert figures["messages"] >= figures["accepted"] > FAULTS
     struck = [line for line in ledgerbook.read(folder / "faults.jsonl") if "fault" in line]

@@ -82,3 +82,13 @@ def test_a_server_that_lies_is_not_among_the_faults() -> None:
     """Whoever accepts and then says 4xx makes duplicates by himself; nobody can prevent that."""
     accepting = [how for how in cards.ORACLE if how.get("accept") and how.get("say")]
     assert all(how["say"][0] not in "45" for how in accepting)
+
+
+def test_what_never_struck_is_made_up_for_by_as_many_that_always_do():
+    planned = plan.make(3, 40)
+    instead = plan.instead_of(2, planned)
+    assert [(fault.number, fault.kind, fault.how) for fault in instead] == [
+        (41, "postgres", {"action": "cut_all"}),
+        (42, "postgres", {"action": "cut_all"}),
+    ]
+    assert plan.instead_of(0, planned) == []
