@@ -74,7 +74,13 @@ def set_cap(*, org_id: UUID, name: str, period: str, cap: int) -> None:
 
     `period` is the organization's local day. Call in the transaction that changes it.
     """
-    given = {"id": new_id(), "org": org_id, "scope": f"cap:{name}", "period": period, "cap": cap}
+    given: dict[str, Any] = {
+        "id": new_id(),
+        "org": org_id,
+        "scope": f"cap:{name}",
+        "period": period,
+        "cap": cap,
+    }
     with connections[router.db_for_write(Quota)].cursor() as cursor:
         cursor.execute(_SET_CAP, given)
 
