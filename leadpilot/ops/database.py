@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import IO, Any
 
@@ -172,18 +172,17 @@ def swap(line: psycopg.Connection[Any], *, new: str, target: str, aside: str) ->
     stays connected."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        try:
-            with line.transaction():
-                if exists(line, target):
-                    _rename(line, target, aside)
-                _rename(line, new, target)
-            return
-        except psycopg.errors.ObjectInUse as error:
-            if time.monotonic() > deadline:
-                raise OpsError(
-                    f"Somebody is connected to the database {target}: stop LeadPilot everywhere, and try again."
-                ) from error
-            time.sleep(0.5)
+        with suppress(psycopg.errors.ObjectInUse):
+            if not connected(line, target):
+                with line.transaction():
+                    if exists(line, target):
+                        _rename(line, target, aside)
+                    _rename(line, new, target)
+                return
+        if time.monotonic() > deadline:
+            raise OpsError(
+                f"Somebody is connected to the database {target}: stop LeadPilot everywhere, and try again."
+            )
 
 
 def _rename(line: psycopg.Connection[Any], name: str, to: str) -> None:
