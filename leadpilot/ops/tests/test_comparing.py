@@ -24,7 +24,7 @@ from campaigns.tests.sink import Sink
 from leadpilot.lib import clock, jobs
 from leadpilot.lib.errors import Conflict
 from leadpilot.lib.ids import new_id
-from leadpilot.ops import backup, comparing, database, locking, tasks
+from leadpilot.ops import backup, comparing, database, locking, searching, tasks
 from leadpilot.ops.models import SentCheck
 from leadpilot.ops.restore import restore
 from leadpilot.ops.tests.conftest import put_into_sent
@@ -393,7 +393,7 @@ def test_where_sent_proves_nothing_the_lock_stays_and_a_person_is_asked(
     message, other = waits(world, campaign), waits(world, campaign)
     lock()
     put_into_sent(server, bytes(other.raw or b""))
-    assert compare(mailbox) == comparing.Compared(found=1, problem=comparing.NO_PROOF)
+    assert compare(mailbox) == comparing.Compared(found=1, problem=searching.NO_PROOF)
     assert world.fresh(other).status == "sent", "what is there is proof all the same"
     tries(world, message)
     assert sink.accepted == []
@@ -401,7 +401,7 @@ def test_where_sent_proves_nothing_the_lock_stays_and_a_person_is_asked(
         note = Notification.objects.get(type="sent_unproven")
         assert (note.priority, mailbox.email in note.title) == ("high", True)
         check = locking.waiting(world.org.pk)[0]
-        assert (check.problem, check.found) == (comparing.NO_PROOF, 1)
+        assert (check.problem, check.found) == (searching.NO_PROOF, 1)
         locking.release(lock=check, by=alice, reason="I looked into Sent.")
         assert Notification.objects.filter(read_at=None).count() == 0
         assert "I looked into Sent." in AuditEntry.objects.get(action="mailbox.released").message
@@ -418,7 +418,7 @@ def test_one_mailbox_that_is_not_compared_locks_the_others(
     message, deaf = waits(world, campaign), world.mailbox()
     lock()
     assert compare(mailbox).problem == ""
-    assert compare(deaf).problem == comparing.NO_IMAP
+    assert compare(deaf).problem == searching.NO_IMAP
     tries(world, message)
     assert len(sink.accepted) == 1
     assert deaf.email in world.fresh(message).status_reason
@@ -440,8 +440,8 @@ def test_a_mailbox_that_cannot_be_read_stays_locked_with_the_reason(
     elif trouble == "sealed":
         world.change(mailbox, imap_password="v1.k1.AAAA")
     else:
-        monkeypatch.setattr(comparing.imap.Inbox, "_sent_folder", lambda self: None)
-    assert says.get(trouble, comparing.NO_SENT) in compare(mailbox).problem
+        monkeypatch.setattr(searching.imap.Inbox, "_sent_folder", lambda self: None)
+    assert says.get(trouble, searching.NO_SENT) in compare(mailbox).problem
     assert is_locked(world)
 
 
@@ -499,7 +499,7 @@ def test_the_command_lists_compares_and_releases(
     deaf = world.mailbox()
     lock()
     assert f"acme  {mailbox.email}: not compared yet" in listed()
-    assert listed("--compare") == f"acme  {deaf.email}: {comparing.NO_IMAP}\n"
+    assert listed("--compare") == f"acme  {deaf.email}: {searching.NO_IMAP}\n"
     ask = ["--release", deaf.email, "--org"]
     for words, sentence in (
         (["--release", deaf.email], "needs --org SLUG and --reason"),

@@ -10,7 +10,7 @@ from django.test import Client
 
 from campaigns.models import Mailbox
 from leadpilot.lib import clock
-from leadpilot.ops import comparing, locking
+from leadpilot.ops import locking, searching
 from leadpilot.ops.models import SentCheck
 from leadpilot.orgs.models import AuditEntry
 from leadpilot.orgs.tenancy import org_context
@@ -24,7 +24,7 @@ def lock(org: Any) -> SentCheck:
     with org_context(org.pk):
         mailbox = Mailbox.objects.create(org=org, email="alex@acme.example", from_name="Alex", smtp_host="x")
         return SentCheck.objects.create(
-            org=org, mailbox=mailbox, backup_at=clock.now(), problem=comparing.NO_IMAP, found=2
+            org=org, mailbox=mailbox, backup_at=clock.now(), problem=searching.NO_IMAP, found=2
         )
 
 
@@ -42,7 +42,7 @@ def test_the_page_says_which_mailbox_waits_and_why(
 ) -> None:
     page = client_for(alice).get(locking.PAGE).content.decode()
     assert "alex@acme.example" in page
-    assert comparing.NO_IMAP in page
+    assert searching.NO_IMAP in page
     assert "2 waiting and 0 unknown mails had left" in page
     assert "Let it send" in page
 
