@@ -123,6 +123,19 @@ class TestToday:
 
 
 class TestStartAndStop:
+    def test_the_part_that_refreshes_asks_for_start_only_while_nothing_runs(
+        self, owner: Client, org: Any
+    ) -> None:
+        with org_context(org.pk):
+            make_lead(org, "Ada Lovelace")
+        live = {**HTMX, "HX-Target": "live"}
+        assert b"1 leads are ready" not in owner.get("/", headers=live).content
+        assert "One lead is ready" in owner.get("/", headers=live).content.decode()
+        owner.post(path("start"), headers=HTMX)
+        assert "is ready" not in owner.get("/", headers=live).content.decode()
+        owner.post(path("stop"), headers=HTMX)
+        assert "Everything is stopped" in owner.get("/", headers=live).content.decode()
+
     def test_start_and_stop_answer_with_the_line_at_the_top(self, owner: Client, org: Any) -> None:
         started = owner.post(path("start"), headers=HTMX)
         assert started.status_code == 200
