@@ -20,10 +20,11 @@ from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
 SILENCE = pace.seconds(
-    "canary_silence", 45
-)  # nine dispatches missed; 60 left too little of the 90 s on a busy machine
-# A machine too busy to start a cluster in a minute would end it for ever.
-STARTING = pace.seconds("canary_starting", 2 * SILENCE)
+    "canary_silence", 30
+)  # six dispatches missed; 45 left too little of the 90 s when it was busy
+# Until the first job, for a first start; the watchdog waits longer for one that follows a start that came to nothing,
+# since a machine too busy to start a cluster in this time would end it for ever.
+STARTING = pace.seconds("canary_starting", 45)
 MONITOR = "monitor"
 GUARD = "guard"  # django-q2 calls it sentinel
 GUARD_EVERY = SILENCE / 6  # it looks twice a second; so often it is written down
@@ -69,20 +70,28 @@ def read(folder: Path) -> list[Mark]:
     return marks
 
 
-def trouble(marks: list[Mark], since: float, now: float) -> str:
-    """Say why a cluster that started at `since` must be called wedged at `now`; "" while it may be well."""
-    workers = [mark for mark in marks if mark.who not in (MONITOR, GUARD)]
+def workers_of(marks: list[Mark]) -> list[Mark]:
+    """Those that take jobs."""
+    return [mark for mark in marks if mark.who not in (MONITOR, GUARD)]
+
+
+def trouble(marks: list[Mark], since: float, now: float, starting: float = STARTING) -> str:
+    """Say why a cluster that started at `since` must be called wedged at `now`; "" while it may be well.
+
+    `starting`: seconds that may pass until its first job.
+    """
+    workers = workers_of(marks)
     guarded = next((mark.at for mark in marks if mark.who == GUARD), now)
     if now - guarded > SILENCE:
         return f"nobody has looked after its workers for {now - guarded:.0f} s"
     ended = max((mark.at for mark in workers if mark.state == "idle"), default=since)
-    first = since + STARTING - SILENCE  # what collects may still be starting, too
+    first = since + starting - SILENCE  # what collects may still be starting, too
     collected = max((mark.at for mark in marks if mark.who == MONITOR), default=first)
     if ended > collected + SILENCE:
         return f"its results have not been collected for {ended - collected:.0f} s"
     last = max([since, *(mark.at for mark in workers)])
     at_work = sum(busy([mark], now) for mark in workers)
-    if at_work < WORKERS and now - last > (SILENCE if workers else STARTING):
+    if at_work < WORKERS and now - last > (SILENCE if workers else starting):
         return f"no job has started or ended for {now - last:.0f} s"
     return ""
 

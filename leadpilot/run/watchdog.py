@@ -55,18 +55,33 @@ def note_cluster(file: Path, pid: int) -> None:
         beside.replace(file)
 
 
-def look(file: Path, canaries: Path, database: str) -> str:
-    """Look once; ends the cluster if it is wedged, and says why. "" when nothing had to be done."""
-    cluster = Cluster.read(file)
-    if cluster is None:
-        return ""
-    marks = canary.read(canaries / str(cluster.process.pid))
-    why = canary.trouble(marks, cluster.since, time.monotonic())
-    if why and not _answers(database):
-        return ""  # without a database no worker can do anything, and a new one could not either
-    if why:
-        end(cluster.process)
-    return why
+@dataclass
+class Watchdog:
+    """Looks at one cluster after the other; knows how many in a row were ended before they had done anything."""
+
+    file: Path
+    canaries: Path
+    fruitless: int = 0
+
+    def look(self, database: str) -> str:
+        """Look once; ends the cluster if it is wedged, and says why. "" when nothing had to be done."""
+        cluster = Cluster.read(self.file)
+        if cluster is None:
+            return ""
+        marks = canary.read(self.canaries / str(cluster.process.pid))
+        has_worked = bool(canary.workers_of(marks))
+        why = canary.trouble(marks, cluster.since, time.monotonic(), self.starting())
+        if why and not _answers(database):
+            return ""  # without a database no worker can do anything, and a new one could not either
+        if why:
+            end(cluster.process)
+        if why or has_worked:
+            self.fruitless = 0 if has_worked else self.fruitless + 1
+        return why
+
+    def starting(self) -> float:
+        """Seconds that a start may take now: twice as long after each that came to nothing, up to eight times."""
+        return canary.STARTING * (1 << min(self.fruitless, 3))
 
 
 def end(process: Process) -> None:
@@ -99,8 +114,9 @@ def database_url() -> str:
 def main(file: str, canaries: str) -> None:
     """Look every five seconds, for ever."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    watchdog = Watchdog(Path(file), Path(canaries))
     while True:
-        why = look(Path(file), Path(canaries), database_url())
+        why = watchdog.look(database_url())
         if why:
             say(f"restarted the worker: {why}")
         time.sleep(EVERY)

@@ -32,7 +32,7 @@ PACE = {
     "follow_up_jitter": 2,
     "poll_lease": 6,
     "canary_silence": 10,
-    "canary_starting": 60,
+    "canary_starting": 45,
     "job": 40,
     "first_pause": 0.2,
     "longest_pause": 1,
