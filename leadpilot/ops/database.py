@@ -113,8 +113,21 @@ def create(line: psycopg.Connection[Any], database: str) -> None:
 
 
 def drop(line: psycopg.Connection[Any], database: str) -> None:
-    """Remove a database, if it is there."""
-    line.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+    """Remove a database, if it is there. Raises OpsError when somebody stays connected to it.
+
+    Not WITH (FORCE): that needs rights over whoever is connected, and autovacuum, which may be, is the superuser's.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            line.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(database)))
+        except psycopg.errors.ObjectInUse as error:  # after five seconds, in which autovacuum is asked to go
+            if time.monotonic() > deadline:
+                raise OpsError(
+                    f"The database {database} is in use and stays: DROP DATABASE {database} removes it."
+                ) from error
+        else:
+            return
 
 
 def load(database: str, dump: IO[bytes], *, at_least: int) -> None:

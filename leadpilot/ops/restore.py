@@ -56,13 +56,19 @@ def restore(
             aside = database.name_beside(target, f"before_{now:%Y%m%d}")
             connections.close_all()
             database.swap(line, new=new, target=target, aside=aside)
-        except BaseException:
+        except BaseException as error:
             connections.close_all()
-            database.drop(line, new)
+            try:
+                database.drop(line, new)
+            except OpsError as left:
+                error.add_note(str(left))
             raise
         if was_empty or drop_old:
-            database.drop(line, aside)
-            aside = ""
+            try:
+                database.drop(line, aside)
+                aside = ""
+            except OpsError as left:  # the restore itself is done
+                warnings.append(str(left))
     return Restored(found.manifest, target, aside, warnings, locked)
 
 

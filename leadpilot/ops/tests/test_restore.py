@@ -248,6 +248,42 @@ def test_whatever_fails_leaves_everything_as_it_was(
     assert names(target) == set()
 
 
+def test_a_half_filled_database_that_cannot_be_removed_is_named_beside_the_reason(
+    file: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guests: list[psycopg.Connection[Any]] = []
+
+    def broken(made: Any, new: str) -> None:
+        guests.append(psycopg.connect(**programs.connection_of("system", new)))
+        raise OpsError("the counts differ")
+
+    monkeypatch.setattr(database, "PATIENCE", 0.0)
+    monkeypatch.setattr(restoring, "_compare_counts", broken)
+    with pytest.raises(OpsError, match="the counts differ") as raised:
+        restore(file, target=target)
+    guests[0].close()
+    with database.maintenance() as line:
+        [(left,)] = beside(line, target)
+    assert raised.value.__notes__ == [
+        f"The database {left} is in use and stays: DROP DATABASE {left} removes it."
+    ]
+
+
+def test_an_old_database_that_cannot_be_removed_does_not_undo_the_restore(
+    file: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(line: Any, name: str) -> None:
+        raise OpsError(f"The database {name} is in use and stays.")
+
+    with database.maintenance() as line:
+        database.create(line, target)
+    monkeypatch.setattr(restoring.database, "drop", busy)
+    done = restore(file, target=target)
+    monkeypatch.undo()
+    assert done.aside in done.warnings[-1]
+    assert names(target) == {target, done.aside.rpartition("_")[0]}
+
+
 def test_a_dump_that_pg_restore_does_not_take_is_said(file: Path, target: str) -> None:
     with zipfile.ZipFile(file) as source:
         dump = source.read(manifest.DUMP)

@@ -39,7 +39,8 @@ class Command(BaseCommand):
                 say=self.stdout.write,
             )
         except OpsError as error:
-            raise CommandError(f"{error} Nothing was changed.") from error
+            left = " ".join(getattr(error, "__notes__", ()))
+            raise CommandError(f"{error} Nothing was changed. {left}".rstrip()) from error
         self._tell(done)
 
     def _ask(self, file: Path, *, drop_old: bool) -> None:
