@@ -19,9 +19,7 @@ from leadpilot.lib import pace
 from leadpilot.lib.q_settings import JOB_SECONDS, WORKERS
 
 FOLDER = "LEADPILOT_CANARY"  # environment: where the supervisor wants the files of its clusters
-SILENCE = pace.seconds(
-    "canary_silence", 30
-)  # six dispatches missed; 45 left too little of the 90 s when it was busy
+SILENCE = pace.seconds("canary_silence", 30)  # six dispatches missed; it is a part of the 90 s
 # Until the first job, for a first start; the watchdog waits longer for one that follows a start that came to nothing,
 # since a machine too busy to start a cluster in this time would end it for ever.
 STARTING = pace.seconds("canary_starting", 45)

@@ -136,6 +136,26 @@ class ClientErrors(logging.Filter):
         return record.levelno >= self._level
 
 
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.ExtraAdder(),
+]
+# They write headers, addresses with their queries, the values of variables and of SQL at DEBUG and INFO.
+_TELL_TOO_MUCH = (
+    "django.template",
+    "django.db.backends",
+    "httpx2",
+    "httpcore2",
+    "httpx",
+    "httpcore",
+    "openai",
+    "asyncio",
+)
+
+
 def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, Any]:
     """Set structlog up and return Django's LOGGING: JSON lines, or a readable console. `known` are secrets to hide.
 
@@ -146,17 +166,10 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
         raise ValueError(f"LOG_LEVEL is {level}; use DEBUG, INFO, WARNING, ERROR or CRITICAL.")
     global _current
     _current = Redactor(known)
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *_SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -164,43 +177,33 @@ def configure(json: bool, level: str, known: Iterable[str] = ()) -> dict[str, An
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    formatter = {
-        "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": shared,
-        "processors": [
-            structlog.processors.format_exc_info,  # plain text: structlog's richer ones print local variables
-            structlog.processors.StackInfoRenderer(),
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _current,
-            structlog.processors.JSONRenderer() if json else _console(),
-        ],
-    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"leadpilot": formatter},
+        "formatters": {"leadpilot": _formatter(_current, json=json)},
         "filters": {"client_errors": {"()": ClientErrors, "level": level}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "leadpilot"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # These write headers, addresses with their queries, the values of variables and of SQL at DEBUG and INFO.
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "django.request": {"level": level, "filters": ["client_errors"], "propagate": True},
-            **{
-                name: {"level": "WARNING"}
-                for name in (
-                    "django.template",
-                    "django.db.backends",
-                    "httpx2",
-                    "httpcore2",
-                    "httpx",
-                    "httpcore",
-                    "openai",
-                    "asyncio",
-                )
-            },
+            **{name: {"level": "WARNING"} for name in _TELL_TOO_MUCH},
         },
+    }
+
+
+def _formatter(redactor: Redactor, *, json: bool) -> dict[str, Any]:
+    return {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "foreign_pre_chain": _SHARED,
+        "processors": [
+            structlog.processors.format_exc_info,  # plain text: structlog's richer ones print local variables
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            redactor,
+            structlog.processors.JSONRenderer() if json else _console(),
+        ],
     }
 
 

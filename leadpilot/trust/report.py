@@ -55,7 +55,10 @@ def shortcomings(figures: Figures, *, asked: int, settles: bool) -> list[str]:
     """Why a campaign proves too little, each in a sentence; none when it proves what it should."""
     known = {name: value for name, value, _ in figures}
     found = []
-    if known["faults"] < STRUCK * asked:
+    struck = known["faults"] - known["missed"]  # what was made up for says nothing about the plan
+    if struck < STRUCK * asked:
+        found.append(f"Only {struck} of {asked} faults struck as they were planned.")
+    if known["faults"] < asked:
         found.append(f"Only {known['faults']} of {asked} faults struck.")
     if settles and known["unknown_settled"] < SETTLED:
         found.append(f"Only {known['unknown_settled']} % of what was unknown was settled.")

@@ -94,7 +94,6 @@ class RowReader:
         pairs = [(position, mapping.get(title, "")) for position, title in enumerate(source.titles)]
         self._plain = [(position, name) for position, name in pairs if name in FIELDS]
         self._custom = [(position, source.titles[position]) for position, name in pairs if name == CUSTOM]
-        self._each_once = len({name for _, name in self._plain}) == len(self._plain)
         self._first = [position for position, name in pairs if name == "first_name"]
         self._last = [position for position, name in pairs if name == "last_name"]
 
@@ -117,25 +116,15 @@ class RowReader:
 
     def _values(self, cells: Sequence[str]) -> dict[str, Any]:
         width = len(cells)
-        if self._each_once and width >= len(self._titles):
-            values: dict[str, Any] = {
-                name: cell for position, name in self._plain if (cell := cells[position])
-            }
-        else:
-            values = self._first_filled(cells)
+        values: dict[str, Any] = {}
+        for position, name in self._plain:
+            if position < width and (cell := cells[position]) and not values.get(name):
+                values[name] = cell
         if not values.get("name") and (self._first or self._last):
             parts = [cells[p] for p in (*self._first, *self._last) if p < width]
             values["name"] = " ".join(filter(None, map(tidy, parts)))
         if custom := {t: value for p, t in self._custom if p < width and (value := tidy(cells[p]))}:
             values["custom_fields"] = custom
-        return values
-
-    def _first_filled(self, cells: Sequence[str]) -> dict[str, Any]:
-        """Of several columns for one field the first that says something; a short row lacks its last columns."""
-        values: dict[str, Any] = {}
-        for position, name in self._plain:
-            if position < len(cells) and (cell := cells[position]) and not values.get(name):
-                values[name] = cell
         return values
 
 

@@ -416,7 +416,7 @@ def test_the_command_refuses_a_database_with_rows_and_asks_before_it_replaces_on
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "is_empty", lambda _: False)
-    with pytest.raises(CommandError, match=r"--replace.*Nothing was changed"):
+    with pytest.raises(CommandError, match=r"--replace.*The database is as it was"):
         run(file)
     monkeypatch.setattr(command.sys, "stdin", io.StringIO())
     with pytest.raises(CommandError, match="say --yes"):

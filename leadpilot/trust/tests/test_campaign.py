@@ -129,7 +129,7 @@ def test_a_broken_promise_is_told_with_the_message_and_its_history(tmp_path: Pat
     assert (tmp_path / "report.txt").read_text().splitlines() == lines
 
 
-GOOD: dict[str, Any] = {"faults": 300, "unknown_settled": 100.0, "still_ill": 0, "offences": 0}
+GOOD: dict[str, Any] = {"faults": 300, "missed": 0, "unknown_settled": 100.0, "still_ill": 0, "offences": 0}
 
 
 def short_of(asked: int = 300, settles: bool = True, **other: Any) -> list[str]:
@@ -139,14 +139,15 @@ def short_of(asked: int = 300, settles: bool = True, **other: Any) -> list[str]:
 
 def test_a_campaign_that_did_what_it_should_has_no_shortcomings() -> None:
     assert short_of() == []
-    assert short_of(faults=270) == []
+    assert short_of(missed=30) == []
     assert short_of(unknown_settled=0.0, settles=False) == []
 
 
 @pytest.mark.parametrize(
     ("figure", "said"),
     [
-        ({"faults": 269}, "Only 269 of 300 faults struck."),
+        ({"missed": 31}, "Only 269 of 300 faults struck as they were planned."),
+        ({"faults": 299}, "Only 299 of 300 faults struck."),
         ({"unknown_settled": 99.4}, "Only 99.4 % of what was unknown was settled."),
         ({"still_ill": 1}, "1 clusters that were hurt have not worked since."),
         ({"offences": 2}, "The oracle was spoken to wrongly 2 times: see offences.jsonl."),

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             )
         except OpsError as error:
             left = " ".join(getattr(error, "__notes__", ()))
-            raise CommandError(f"{error} Nothing was changed. {left}".rstrip()) from error
+            raise CommandError(f"{error} The database is as it was. {left}".rstrip()) from error
         self._tell(done)
 
     def _ask(self, file: Path, *, drop_old: bool) -> None:
